@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MAX_DIGITS 18
+
 static gboolean bad (GError **error, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
 
 static gboolean
