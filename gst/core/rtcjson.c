@@ -110,10 +110,17 @@ rtc_json_parse_object (const gchar *text, gssize length, GError **error)
     return NULL;
 
   /* json-glib may look at the byte behind the end. */
-  copy = g_strndup (text, size);
+  copy = g_malloc (size + 1);
+  if (size > 0)
+    memcpy (copy, text, size);
+  copy[size] = 0;
   parser = json_parser_new_immutable ();
   if (!json_parser_load_from_data (parser, copy, size, &parse_error)) {
-    bad (error, "not JSON: %s", parse_error->message);
+    /* It quotes the text with its escapes resolved, which half of a surrogate pair makes something else than UTF-8. */
+    gchar *why = g_utf8_make_valid (parse_error->message, -1);
+
+    bad (error, "not JSON: %s", why);
+    g_free (why);
     g_error_free (parse_error);
   } else {
     root = json_parser_steal_root (parser);

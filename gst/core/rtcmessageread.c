@@ -119,7 +119,8 @@ read_name (Reader *r, const gchar *name, gsize max)
   for (p = value; p && *p; p = g_utf8_next_char (p)) {
     if (g_unichar_iscntrl (g_utf8_get_char (p))) {
       fail (r, name, "has the control character U+%04X, expected none", g_utf8_get_char (p));
-      g_clear_pointer (&value, g_free);
+      g_free (value);
+      return NULL;
     }
   }
   return value;
