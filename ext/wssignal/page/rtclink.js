@@ -1,0 +1,1094 @@
+/* rtclink.js: a client of the rtclink signaling protocol (version 1) and of the WebRTC sessions that it sets up.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One module without dependencies. docs/rtclink-js.md has its API with an example; docs/design/signaling-protocol.md
+ * has the protocol. Times are in milliseconds unless a name says otherwise.
+ *
+ * A session is negotiated once. Whatever changes later (a stream more, a link that broke) makes a new session beside
+ * the old one, which goes on until the new one has media: so the picture stays, and no message of an old negotiation
+ * can harm a new one.
+ */
+
+const VERSION = 1;
+const BACKOFF_FIRST = 500;
+const BACKOFF_MOST = 30000;
+const OPEN_TIMEOUT = 10000; // from new WebSocket to welcome
+const CHECK_TIMEOUT = 3000; // an answer to the ping sent when the page wakes up
+const SETUP_TIMEOUT = 15000; // from the offer to a connection
+const OFFER_WAIT = 10000; // for an offer of the other side, before asking for one
+const DISCONNECTED_WAIT = 3000; // ICE often recovers by itself from less
+const STABLE_AFTER = 10000; // connected for this long: forget earlier failures
+const MEDIA_POLL = 100;
+const MEDIA_WAIT = 5000; // for the first media of a new session, before the old one is given up anyway
+const MAX_SDP = 60000; // bytes, a limit of the protocol
+const MAX_HELD = 128; // candidates before the description, outgoing messages while there is no server
+
+/** The lines for what this side may send later: see {@link RtcLink#setTrack}. */
+export const DEFAULT_SPARES = Object.freeze([
+  Object.freeze({ name: 'camera', kind: 'video' }),
+  Object.freeze({ name: 'screen', kind: 'video' }),
+  Object.freeze({ name: 'microphone', kind: 'audio' }),
+]);
+
+/**
+ * How long to wait before the next attempt.
+ * @param {number} attempt 0 for the first wait
+ * @param {() => number} [random]
+ * @returns {number} milliseconds
+ */
+export function backoff(attempt, random = Math.random) {
+  const full = Math.min(BACKOFF_FIRST * 2 ** Math.min(attempt, 16), BACKOFF_MOST);
+  return full * (1 - random() / 2);
+}
+
+const WORDS = {
+  'bad-message': 'The server did not understand this page. Reload it, so that both are of the same version.',
+  'unknown-type': 'The server did not understand this page. Reload it, so that both are of the same version.',
+  'unsupported-version': 'This page and the server are of different versions. Reload the page.',
+  unauthorized: 'This server asks for an access token, and has not been given the right one.',
+  'room-full': 'The room is full. It will be tried again.',
+  'unknown-peer': 'The other side has just left.',
+  'resume-failed': 'The server no longer knows this page. It joins again.',
+  timeout: 'The server heard nothing from this page for too long.',
+  overflow: 'This page could not keep up with the messages of the server.',
+  replaced: 'This page was opened again somewhere else, with the same identity. Reload it to use it here.',
+  'server-unreachable': 'The server does not answer. Is the pipeline running?',
+  'server-silent': 'Nothing has come from the server for too long.',
+  'bad-sdp': 'The other side could not use the connection offer of this browser.',
+  'bad-candidate': 'The other side could not use a network address of this browser.',
+  'no-common-codec':
+    'This browser cannot decode what is sent. Encode the video as VP8 (vp8enc), which every browser has, or use ' +
+    'another browser. Firefox has H.264 only once its OpenH264 plugin is installed (about:addons, Plugins).',
+  'fingerprint-mismatch':
+    'The certificate of the other side is not the one that it announced. Someone may be intercepting the ' +
+    'connection, so nothing was shown.',
+  'setup-failed': 'The other side could not set up the connection.',
+  'too-many-peers': 'The other side serves as many viewers as it may (max-peers). Try again later.',
+  'no-answer': 'The other side did not answer.',
+  'no-offer': 'The other side made no offer.',
+  'ice-failed':
+    'No network path to the other side was found. A firewall may block UDP between the two, or a TURN server is needed.',
+  disconnected: 'The connection to the other side was interrupted.',
+  'offer-too-large': 'The other side sends more streams than one connection can describe.',
+  'browser-refused': 'This browser refused the connection description.',
+  'no-webrtc': 'This browser has no WebRTC, or it is switched off.',
+};
+
+/**
+ * What an error code means, in a sentence for people.
+ * @param {string} code of the protocol, or of this module
+ * @param {string} [detail] the reason that came with it
+ * @returns {string}
+ */
+export function explain(code, detail) {
+  return WORDS[code] ?? (detail || `The connection ended (${code}).`);
+}
+
+function problem(code, detail, retry = true) {
+  return Object.freeze({ code, text: explain(code, detail), detail: detail || '', retry });
+}
+
+const FINAL_FOR_SERVER = new Set(['unsupported-version', 'unauthorized', 'replaced']);
+const FINAL_FOR_SESSION = new Set(['no-common-codec', 'fingerprint-mismatch', 'offer-too-large', 'no-webrtc']);
+
+function sessionName() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, '0')).join('');
+}
+
+/* The stream ids of an offer are random; the other side would rather know which line is the camera. Only what is
+ * sent is rewritten: the ids mean nothing to the transport. */
+function nameStreams(sdp, names) {
+  return sdp
+    .split(/^(?=m=)/m)
+    .map((section) => {
+      const mid = /^a=mid:(.*?)\r?$/m.exec(section)?.[1];
+      const name = names.get(mid);
+      if (!name) return section;
+      return section
+        .replace(/^a=msid:\S+/gm, `a=msid:${name}`)
+        .replace(/^(a=ssrc:\d+ msid:)\S+/gm, `$1${name}`);
+    })
+    .join('');
+}
+
+/* For offers that would be too long: one variant of each codec, without the ways to protect it twice. */
+function plainCodecs(kind) {
+  const seen = new Set();
+  return (RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? []).filter((codec) => {
+    const type = codec.mimeType.toLowerCase();
+    const line = codec.sdpFmtpLine ?? '';
+    if (/\/(red|ulpfec|flexfec-03|cn|telephone-event)$/.test(type)) return false;
+    if (/packetization-mode=0/.test(line) || (type === 'video/h264' && !/packetization-mode/.test(line))) return false;
+    if (/\/(vp9|av1)$/.test(type) && /profile(-id)?=[1-9]/.test(line)) return false;
+    const key = type + (/profile-level-id=(\w\w)/.exec(line)?.[1] ?? '');
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+/**
+ * A stream that a peer sends. It outlives the connection that carries it: when a new session takes over, `track`
+ * changes.
+ *
+ * Events: `track` (there is another `track`), `problem` (`problem` changed).
+ */
+export class RtcStream extends EventTarget {
+  /** @type {RtcPeer} */ peer;
+  /** @type {'video'|'audio'} */ kind;
+  /** @type {number} place among the streams of this kind, from 0 */ index;
+  /** @type {MediaStreamTrack|null} */ track = null;
+  /** @type {RTCRtpReceiver|null} */ receiver = null;
+  /** @type {{code: string, text: string, detail: string}|null} why there is no such stream */ problem = null;
+  #last = null;
+
+  constructor(peer, kind, index) {
+    super();
+    this.peer = peer;
+    this.kind = kind;
+    this.index = index;
+  }
+
+  /** @internal */
+  _set(transceiver) {
+    const track = transceiver?.receiver.track ?? null;
+    if (track === this.track) return;
+    this.track = track;
+    this.receiver = transceiver?.receiver ?? null;
+    this.#last = null;
+    this.dispatchEvent(new Event('track'));
+  }
+
+  /** @internal */
+  _fail(why) {
+    if (why?.code === this.problem?.code) return;
+    this.problem = why;
+    this.dispatchEvent(new Event('problem'));
+  }
+
+  /** @internal Figures from a stats report: rates are since the call before. */
+  _measure(report, roundTrip) {
+    let now = null;
+    for (const s of report.values())
+      if (s.type === 'inbound-rtp' && s.kind === this.kind && s.trackIdentifier === this.track?.id) now = s;
+    if (!now) return null;
+    const last = this.#last ?? {};
+    this.#last = now;
+    const since = (name) => (now[name] ?? 0) - (last[name] ?? 0);
+    const seconds = last.timestamp ? (now.timestamp - last.timestamp) / 1000 : 0;
+    const rate = (name) => (seconds > 0 ? since(name) / seconds : null);
+    const received = since('packetsReceived');
+    const lost = Math.max(0, since('packetsLost'));
+    const emitted = since('jitterBufferEmittedCount');
+    const codec = report.get(now.codecId);
+    return {
+      kind: this.kind,
+      codec: codec?.mimeType?.split('/')[1] ?? null,
+      width: now.frameWidth ?? null,
+      height: now.frameHeight ?? null,
+      framesPerSecond: this.kind === 'video' ? rate('framesDecoded') : null,
+      framesDecoded: now.framesDecoded ?? null,
+      framesDropped: now.framesDropped ?? null,
+      bitrate: seconds > 0 ? rate('bytesReceived') * 8 : null,
+      packetsReceived: now.packetsReceived ?? 0,
+      packetsLost: now.packetsLost ?? 0,
+      loss: received + lost > 0 ? lost / (received + lost) : null,
+      jitter: now.jitter !== undefined ? now.jitter * 1000 : null,
+      jitterBufferDelay: emitted > 0 ? (since('jitterBufferDelay') / emitted) * 1000 : null,
+      roundTrip,
+      audioLevel: this.kind === 'audio' ? loudness(since, seconds) : null,
+      totalAudioEnergy: now.totalAudioEnergy ?? null,
+    };
+  }
+}
+
+/* Root mean square since the last sample: `audioLevel` itself is missing in some browsers. */
+function loudness(since, seconds) {
+  const duration = since('totalSamplesDuration');
+  return seconds > 0 && duration > 0 ? Math.sqrt(Math.max(0, since('totalAudioEnergy')) / duration) : null;
+}
+
+function roundTripOf(report) {
+  let pair = null;
+  let reported = null;
+  for (const s of report.values()) {
+    if (s.type === 'candidate-pair' && s.state === 'succeeded' && (s.selected || s.nominated)) {
+      if (!pair || s.selected || (s.bytesReceived ?? 0) > (pair.bytesReceived ?? 0)) pair = s;
+    } else if (/^remote-(in|out)bound-rtp$/.test(s.type) && s.roundTripTime !== undefined) {
+      reported = s.roundTripTime;
+    }
+  }
+  const value = pair?.currentRoundTripTime ?? reported;
+  return value === null || value === undefined ? null : value * 1000;
+}
+
+/* One negotiation and its connection. It tells its peer what happens and decides nothing about what comes next. */
+class Session {
+  connected = false;
+  over = false;
+  offered = false;
+  receiving = []; // {kind, index, transceiver}
+  spares = new Map(); // name: RTCRtpTransceiver
+  #peer;
+  #link;
+  #held = []; // remote candidates before the remote description
+  #early = []; // ours before the offer or answer is sent
+  #described = false;
+  #timer = 0;
+
+  constructor(link, peer, id) {
+    this.#link = link;
+    this.#peer = peer;
+    this.id = id;
+  }
+
+  #open() {
+    this.pc?.close();
+    this.receiving = [];
+    this.spares.clear();
+    const pc = new RTCPeerConnection({ iceServers: this.#link.iceServers, bundlePolicy: 'max-bundle' });
+    this.pc = pc;
+    pc.addEventListener('icecandidate', (event) => {
+      if (pc !== this.pc || this.over) return;
+      if (this.offered) this.#sendCandidate(event.candidate);
+      else this.#early.push(event.candidate);
+    });
+    const look = () => pc === this.pc && this.#look();
+    pc.addEventListener('connectionstatechange', look);
+    pc.addEventListener('iceconnectionstatechange', look);
+  }
+
+  #sendCandidate(candidate) {
+    const to = this.#peer.id;
+    if (!candidate || !candidate.candidate) {
+      this.#link._send({ type: 'end-of-candidates', to, session: this.id });
+      return;
+    }
+    const { candidate: text, sdpMid, sdpMLineIndex } = candidate;
+    this.#link._send({ type: 'candidate', to, session: this.id, candidate: text, sdpMid, sdpMLineIndex });
+  }
+
+  #sendDescription(type) {
+    const names = new Map();
+    for (const [name, transceiver] of this.spares) names.set(transceiver.mid, name);
+    const sdp = nameStreams(this.pc.localDescription.sdp, names);
+    this.#link._send({ type, to: this.#peer.id, session: this.id, sdp });
+    this.offered = true;
+    for (const candidate of this.#early.splice(0)) this.#sendCandidate(candidate);
+  }
+
+  /* 0: all that may be wanted, 1: with fewer codecs, 2: without the lines for what may be sent later. */
+  async #build(level) {
+    this.#open();
+    const add = (kind, init) => {
+      const transceiver = this.pc.addTransceiver(kind, init);
+      if (level > 0) transceiver.setCodecPreferences?.(plainCodecs(kind));
+      return transceiver;
+    };
+    for (const kind of ['video', 'audio'])
+      for (let index = 0; index < this.#peer.tracks[kind]; index++)
+        this.receiving.push({ kind, index, transceiver: add(kind, { direction: 'recvonly' }) });
+    if (level < 2)
+      for (const { name, kind } of this.#link.spares)
+        this.spares.set(name, add(kind, { direction: 'sendonly', streams: [new MediaStream()] }));
+    return this.pc.createOffer();
+  }
+
+  async offer() {
+    this.#wait(SETUP_TIMEOUT, 'no-answer');
+    try {
+      let offer;
+      for (let level = 0; level < 3; level++) {
+        offer = await this.#build(level);
+        if (this.over) return;
+        // The margin is for the candidates that the local description may already have.
+        if (new Blob([offer.sdp]).size < MAX_SDP - 4096) break;
+        if (level === 2) throw problem('offer-too-large', '', false);
+      }
+      await this.#fill();
+      await this.pc.setLocalDescription(offer);
+    } catch (error) {
+      this.#fail(error.code && error.text ? error : this.#refusal(error));
+      return;
+    }
+    if (!this.over) this.#sendDescription('offer');
+  }
+
+  #refusal(error) {
+    if (typeof RTCPeerConnection === 'undefined') return problem('no-webrtc', '', false);
+    return problem('browser-refused', error.message);
+  }
+
+  async accept(sdp) {
+    this.#wait(SETUP_TIMEOUT, 'ice-failed');
+    try {
+      this.#open();
+      await this.pc.setRemoteDescription({ type: 'offer', sdp });
+      if (this.over) return;
+      const count = { video: 0, audio: 0 };
+      const spares = [...this.#link.spares];
+      for (const transceiver of this.pc.getTransceivers()) {
+        const kind = transceiver.receiver.track.kind;
+        const section = sdp.split(/^(?=m=)/m).find((s) => new RegExp(`^a=mid:${transceiver.mid}\\r?$`, 'm').test(s));
+        const asked = /^a=(sendonly|recvonly|sendrecv|inactive)\r?$/m.exec(section ?? '')?.[1] ?? 'sendrecv';
+        if (asked.startsWith('send'))
+          this.receiving.push({ kind, index: count[kind]++, transceiver });
+        if (asked === 'recvonly' || asked === 'sendrecv') {
+          const at = spares.findIndex((spare) => spare.kind === kind);
+          if (at >= 0) {
+            transceiver.direction = asked === 'recvonly' ? 'sendonly' : 'sendrecv';
+            this.spares.set(spares.splice(at, 1)[0].name, transceiver);
+          }
+        }
+      }
+      await this.#addHeld();
+      await this.#fill();
+      await this.pc.setLocalDescription();
+    } catch (error) {
+      this.#link._send({
+        type: 'error', to: this.#peer.id, session: this.id, code: 'bad-sdp', reason: String(error.message).slice(0, 500),
+        answers: 'offer',
+      });
+      this.#fail(this.#refusal(error));
+      return;
+    }
+    if (this.over) return;
+    this.#sendDescription('answer');
+    this.#described = true;
+    this.#peer._described(this);
+  }
+
+  async answered(sdp) {
+    if (this.#described || this.over) return;
+    this.#described = true;
+    try {
+      await this.pc.setRemoteDescription({ type: 'answer', sdp });
+      if (this.over) return;
+      await this.#addHeld();
+    } catch (error) {
+      this.#fail(problem('browser-refused', error.message));
+      return;
+    }
+    this.#wait(SETUP_TIMEOUT, 'ice-failed');
+    this.#peer._described(this);
+  }
+
+  async candidate(init) {
+    if (this.over) return;
+    if (!this.pc?.remoteDescription) {
+      if (this.#held.length < MAX_HELD) this.#held.push(init);
+      return;
+    }
+    // One that cannot be used leaves the others: a link seldom has only one.
+    await this.pc.addIceCandidate(init).catch(() => {});
+  }
+
+  async #addHeld() {
+    for (const init of this.#held.splice(0)) await this.candidate(init);
+  }
+
+  async #fill() {
+    for (const name of this.spares.keys()) await this.setTrack(name);
+  }
+
+  async setTrack(name) {
+    const track = this.#link.outgoing.get(name) ?? null;
+    const sender = this.spares.get(name)?.sender;
+    if (sender && sender.track !== track) await sender.replaceTrack(track);
+  }
+
+  /** Streams that the other side refused in its answer. */
+  refused(line) {
+    const direction = line.transceiver.currentDirection;
+    return direction === 'stopped' || direction === 'inactive' || direction === 'sendonly';
+  }
+
+  async hasMedia() {
+    const expected = this.receiving.filter((line) => !this.refused(line));
+    if (expected.length === 0) return this.connected;
+    const video = expected.some((line) => line.kind === 'video');
+    const report = await this.pc.getStats();
+    for (const s of report.values())
+      if (s.type === 'inbound-rtp' && (video ? s.framesDecoded > 0 : s.packetsReceived > 0)) return true;
+    return false;
+  }
+
+  #look() {
+    if (this.over) return;
+    const states = [this.pc.connectionState, this.pc.iceConnectionState];
+    if (states.includes('failed') || states.includes('closed')) {
+      this.#fail(problem(this.connected ? 'disconnected' : 'ice-failed'));
+    } else if (states.includes('disconnected')) {
+      if (this.connected && !this.shaky) {
+        this.shaky = true;
+        this.#wait(DISCONNECTED_WAIT, 'disconnected');
+        this.#peer._changed();
+      }
+    } else if (this.pc.connectionState === 'connected') {
+      clearTimeout(this.#timer);
+      this.connected = true;
+      this.shaky = false;
+      this.#peer._connected(this);
+    }
+  }
+
+  #wait(time, code) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fail(problem(code)), time);
+  }
+
+  #fail(why) {
+    if (this.over || this.failed) return;
+    this.failed = true;
+    clearTimeout(this.#timer);
+    this.#peer._failed(this, why);
+  }
+
+  /** From the other side. */
+  refusedBy(code, reason) {
+    this.#fail(problem(code, reason, !FINAL_FOR_SESSION.has(code)));
+  }
+
+  close() {
+    this.over = true;
+    clearTimeout(this.#timer);
+    this.pc?.close();
+  }
+}
+
+/**
+ * Somebody else in the room.
+ *
+ * Events: `state` (`state` or `problem` changed), `streams` (`streams` has others now), `change` (name, meta or role).
+ */
+export class RtcPeer extends EventTarget {
+  /** @type {string} */ id;
+  displayName = '';
+  meta = {};
+  role = 'both';
+  tracks = { video: 0, audio: 0 };
+  /** @type {string|undefined} who offers; undefined when the two have nothing to say to each other */ offerer;
+  /**
+   * `idle` nothing to connect for; `connecting` for the first time; `live`; `reconnecting` after it was live;
+   * `failed`, see `problem`; `ended` the other side ended it; `left`.
+   * @type {'idle'|'connecting'|'live'|'reconnecting'|'failed'|'ended'|'left'}
+   */
+  state = 'idle';
+  /** @type {{code: string, text: string, detail: string, retry: boolean}|null} what went wrong last */ problem = null;
+  /** @type {number|null} when it is tried again, in the time of `performance.now()` */ retryAt = null;
+  /** @type {RtcStream[]} videos first */ streams = [];
+  #link;
+  #current = null;
+  #next = null;
+  #attempt = 0;
+  #timer = 0;
+  #stable = 0;
+  #wasLive = false;
+  #ended = false;
+  #polling = null;
+
+  constructor(link, info) {
+    super();
+    this.#link = link;
+    this.id = info.peerId;
+    this.#read(info);
+  }
+
+  #read(info) {
+    this.displayName = info.displayName ?? '';
+    this.meta = info.meta ?? {};
+    this.role = info.role ?? 'both';
+    this.offerer = info.offerer;
+    this.tracks = { video: info.tracks?.video ?? 0, audio: info.tracks?.audio ?? 0 };
+  }
+
+  /** The connection in use, for what this module does not offer. @type {RTCPeerConnection|null} */
+  get connection() {
+    return this.#current?.pc ?? null;
+  }
+
+  /** The name of the session in use. @type {string|null} */
+  get session() {
+    return this.#current?.id ?? null;
+  }
+
+  /** Tries again now, also after a failure that is not tried again by itself. */
+  retry() {
+    this.#attempt = 0;
+    this.#ended = false;
+    this.#start();
+  }
+
+  /** Ends the session; both stay in the room. */
+  end() {
+    const session = this.#next ?? this.#current;
+    if (session) this.#link._send({ type: 'bye', to: this.id, session: session.id });
+    this._bye(undefined);
+  }
+
+  /**
+   * Figures of every stream that arrives; rates are since the last call, so call it once a second from one place.
+   * @returns {Promise<Map<RtcStream, object>>}
+   */
+  async stats() {
+    const figures = new Map();
+    const pc = this.#current?.pc;
+    if (!pc || pc.signalingState === 'closed') return figures;
+    const report = await pc.getStats();
+    const roundTrip = roundTripOf(report);
+    for (const stream of this.streams) {
+      const f = stream._measure(report, roundTrip);
+      if (f) figures.set(stream, f);
+    }
+    return figures;
+  }
+
+  /** @internal */
+  _update(info, fresh) {
+    const before = JSON.stringify([this.offerer, this.tracks]);
+    this.#read(info);
+    if (before !== JSON.stringify([this.offerer, this.tracks]) || fresh) {
+      this.#ended = false;
+      this.#attempt = 0;
+      this.#start();
+    }
+    this.dispatchEvent(new Event('change'));
+  }
+
+  /** @internal */
+  _begin() {
+    this.#start();
+  }
+
+  #start() {
+    clearTimeout(this.#timer);
+    this.retryAt = null;
+    this.problem = null;
+    this.#next?.close();
+    this.#next = null;
+    if (!this.offerer) {
+      this.#drop();
+    } else if (this.offerer === this.#link.peerId) {
+      this.#next = new Session(this.#link, this, sessionName());
+      this.#next.offer();
+    } else if (this.#current || this.#attempt > 0) {
+      this.#ask();
+    } else {
+      this.#timer = setTimeout(() => this.#ask(), OFFER_WAIT);
+    }
+    this._changed();
+  }
+
+  #ask() {
+    this.#link._send({ type: 'offer-request', to: this.id, session: this.#current?.id });
+    this.#timer = setTimeout(() => this.#failure(problem('no-offer')), OFFER_WAIT);
+  }
+
+  #drop() {
+    clearTimeout(this.#polling);
+    clearTimeout(this.#stable);
+    this.#current?.close();
+    this.#current = null;
+    this.#setStreams([]);
+  }
+
+  /** @internal A message from this peer. */
+  _message(message) {
+    const { type, session: name } = message;
+    if (type === 'offer') {
+      if (this.offerer !== this.id) return;
+      clearTimeout(this.#timer);
+      this.#ended = false;
+      this.#next?.close();
+      this.#next = new Session(this.#link, this, name);
+      this.#next.accept(String(message.sdp ?? ''));
+      this._changed();
+      return;
+    }
+    if (type === 'offer-request') {
+      const known = name === undefined || name === this.#current?.id || name === this.#next?.id;
+      if (this.offerer === this.#link.peerId && known) {
+        this.#ended = false;
+        this.#start();
+      }
+      return;
+    }
+    const session = [this.#next, this.#current].find((s) => s && s.id === name);
+    if (type === 'bye') {
+      if (session || name === undefined) this._bye(message.reason);
+    } else if (!session) {
+      return; // of a session that is no more
+    } else if (type === 'answer') {
+      session.answered(String(message.sdp ?? ''));
+    } else if (type === 'candidate' && message.candidate) {
+      const candidate = String(message.candidate).replace(/^a=/, '');
+      session.candidate({ candidate, sdpMid: message.sdpMid, sdpMLineIndex: message.sdpMLineIndex });
+    } else if (type === 'error' && message.code !== 'bad-candidate') {
+      session.refusedBy(String(message.code), message.reason);
+    }
+  }
+
+  /** @internal */
+  _bye(reason) {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.retryAt = null;
+    this.#next?.close();
+    this.#next = null;
+    this.#drop();
+    this.problem = reason ? { code: 'bye', text: String(reason), detail: '', retry: false } : null;
+    this._changed();
+  }
+
+  /** @internal The descriptions are exchanged: which streams there will be is known. */
+  _described(session) {
+    if (session !== this.#next) return;
+    const wanted = session.receiving;
+    if (wanted.length > 0 && wanted.every((line) => session.refused(line))) {
+      session.refusedBy('no-common-codec');
+      return;
+    }
+    for (const line of wanted) {
+      const { receiver } = line.transceiver;
+      if (line.kind === 'video') {
+        // A live picture is worth more than a smooth one: no more buffering than the network's jitter asks for.
+        if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
+        else if ('playoutDelayHint' in receiver) receiver.playoutDelayHint = 0;
+      }
+    }
+    if (!this.#current) this.#take(session);
+    else this.#pollMedia(session, performance.now() + SETUP_TIMEOUT);
+  }
+
+  /* The old session is shown until the new one has a picture. */
+  #pollMedia(session, deadline) {
+    clearTimeout(this.#polling);
+    this.#polling = setTimeout(async () => {
+      if (session !== this.#next || session.over) return;
+      const ready = await session.hasMedia().catch(() => false);
+      if (session !== this.#next || session.over) return;
+      if (ready || performance.now() > deadline) this.#take(session);
+      else this.#pollMedia(session, deadline);
+    }, MEDIA_POLL);
+  }
+
+  #take(session) {
+    const old = this.#current;
+    this.#current = session;
+    this.#next = null;
+    const kept = session.receiving.map((line) => {
+      const stream =
+        this.streams.find((s) => s.kind === line.kind && s.index === line.index) ??
+        new RtcStream(this, line.kind, line.index);
+      const refused = session.refused(line);
+      stream._set(refused ? null : line.transceiver);
+      stream._fail(refused ? problem('no-common-codec', '', false) : null);
+      return stream;
+    });
+    this.#setStreams(kept);
+    old?.close();
+    this._changed();
+  }
+
+  #setStreams(streams) {
+    const same = streams.length === this.streams.length && streams.every((s, i) => s === this.streams[i]);
+    for (const stream of this.streams) if (!streams.includes(stream)) stream._set(null);
+    this.streams = streams;
+    if (!same) this.dispatchEvent(new Event('streams'));
+  }
+
+  /** @internal */
+  _connected(session) {
+    this.#wasLive = true;
+    this.problem = null;
+    clearTimeout(this.#stable);
+    this.#stable = setTimeout(() => (this.#attempt = 0), STABLE_AFTER);
+    if (session === this.#next && this.#current)
+      this.#pollMedia(session, performance.now() + MEDIA_WAIT);
+    this._changed();
+  }
+
+  /** @internal */
+  _failed(session, why) {
+    if (session === this.#current) {
+      // What it showed last stays until there is something new.
+      clearTimeout(this.#stable);
+      if (!this.#next) this.#failure(why);
+      else this._changed();
+    } else if (session === this.#next) {
+      session.close();
+      this.#next = null;
+      this.#failure(why);
+    }
+  }
+
+  #failure(why) {
+    clearTimeout(this.#timer);
+    this.problem = why;
+    this.retryAt = null;
+    if (!why.retry) {
+      this.#drop();
+    } else if (why.code === 'disconnected' && this.#attempt === 0) {
+      this.#attempt++;
+      this.#start();
+      this.problem = why;
+    } else {
+      const wait = backoff(this.#attempt++);
+      this.retryAt = performance.now() + wait;
+      this.#timer = setTimeout(() => this.#start(), wait);
+    }
+    this._changed();
+  }
+
+  /** @internal */
+  _changed() {
+    const state = this.#derive();
+    const key = `${state} ${this.problem?.code} ${this.retryAt}`;
+    if (state === this.state && key === this.key) return;
+    this.state = state;
+    this.key = key;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  #derive() {
+    if (this.gone) return 'left';
+    if (this.#ended) return 'ended';
+    if (!this.offerer) return 'idle';
+    const current = this.#current;
+    if (current?.connected && !current.failed && !current.shaky) return 'live';
+    if (this.problem && !this.problem.retry) return 'failed';
+    if (this.#wasLive) return 'reconnecting';
+    return this.problem ? 'failed' : 'connecting';
+  }
+
+  /** @internal */
+  _setTrack(name) {
+    return Promise.all([this.#current, this.#next].map((session) => session?.setTrack(name)));
+  }
+
+  /** @internal */
+  _leave() {
+    this.gone = true;
+    clearTimeout(this.#timer);
+    this.#next?.close();
+    this.#drop();
+    this._changed();
+  }
+
+  /** @internal Something woke the page up: do not sit out the wait. */
+  _check() {
+    if (this.retryAt !== null) this.#start();
+  }
+}
+
+/**
+ * A place in a room of a signaling server, and the connections with the peers there.
+ *
+ * Events: `state` (`state` or `problem` changed), `peer` (a {@link RtcPeer} came, in `detail`), `peerleft` (in
+ * `detail`), `outgoing` (what is sent changed), `message` (every message of the server, in `detail`, for the curious).
+ */
+export class RtcLink extends EventTarget {
+  /**
+   * `closed` not asked to connect; `connecting`; `joined`; `reconnecting` (media goes on meanwhile); `refused`: the
+   * server said no and it is not tried again, see `problem`.
+   * @type {'closed'|'connecting'|'joined'|'reconnecting'|'refused'}
+   */
+  state = 'closed';
+  /** @type {{code: string, text: string, detail: string}|null} */ problem = null;
+  /** @type {number|null} when it is tried again, in the time of `performance.now()` */ retryAt = null;
+  /** @type {string|null} given by the server */ peerId = null;
+  /** @type {Map<string, RtcPeer>} */ peers = new Map();
+  /** @type {RTCIceServer[]} */ iceServers = [];
+  /** @type {Map<string, MediaStreamTrack>} what is sent, by the name of the line */ outgoing = new Map();
+  #options;
+  #socket = null;
+  #resume = null;
+  #attempt = 0;
+  #retry = 0;
+  #opening = 0;
+  #pinging = 0;
+  #pingInterval = 0;
+  #pingTimeout = 0;
+  #sentAt = 0;
+  #heardAt = 0;
+  #queue = [];
+  #wanted = false;
+  #refusal = null;
+  #watching = null;
+
+  /**
+   * @param {object} options
+   * @param {string} options.url of the server, `ws:` or `wss:`; its path is the room unless `room` is given
+   * @param {string} [options.room]
+   * @param {string} [options.token]
+   * @param {string} [options.displayName]
+   * @param {object} [options.meta]
+   * @param {'send'|'receive'|'both'} [options.role] default `receive`
+   * @param {'prefer'|'accept'|'avoid'} [options.offers] default `prefer`
+   * @param {{video: number, audio: number}} [options.tracks] what is sent from the start, for peers that offer
+   * @param {{name: string, kind: 'video'|'audio'}[]} [options.spares] lines for {@link RtcLink#setTrack}
+   * @param {boolean} [options.watchPage] follow the page's life (default): say goodbye when it is left, check the
+   *   connections when it comes back or the network does
+   */
+  constructor(options) {
+    super();
+    this.#options = { role: 'receive', offers: 'prefer', watchPage: true, ...options };
+    this.spares = this.#options.spares ?? DEFAULT_SPARES;
+  }
+
+  /** Connects and stays connected until {@link RtcLink#close}, or until the server refuses. */
+  connect() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#attempt = 0;
+    if (this.#options.watchPage) this.#watch();
+    this.#open();
+  }
+
+  /** Leaves the room and ends every session. {@link RtcLink#connect} may follow. */
+  close() {
+    this.#wanted = false;
+    this.#send({ type: 'bye' });
+    this.#shut(1000);
+    this.#resume = null;
+    this.peerId = null;
+    this.#queue = [];
+    this.#removePeers(() => true);
+    this.#unwatch();
+    this.#become('closed', null);
+  }
+
+  /** Changes the token for the next {@link RtcLink#connect}. @param {string} token */
+  setToken(token) {
+    this.#options.token = token;
+  }
+
+  /**
+   * Says what changed about this side.
+   * @param {{displayName?: string, meta?: object, role?: string, tracks?: {video: number, audio: number}}} what
+   */
+  update(what) {
+    Object.assign(this.#options, what);
+    if (this.state === 'joined') this._send({ type: 'update', ...what });
+  }
+
+  /**
+   * Sends a track to every peer on a line that is there already, or stops: nothing is negotiated.
+   * @param {string} name of the line: `camera`, `screen`, `microphone`, unless `spares` said otherwise
+   * @param {MediaStreamTrack|null} track
+   */
+  async setTrack(name, track) {
+    const spare = this.spares.find((s) => s.name === name);
+    if (!spare) throw new TypeError(`no line is called "${name}"; there are: ${this.spares.map((s) => s.name)}`);
+    if (track && track.kind !== spare.kind) throw new TypeError(`"${name}" takes ${spare.kind}, not ${track.kind}`);
+    if (track) this.outgoing.set(name, track);
+    else this.outgoing.delete(name);
+    this.dispatchEvent(new Event('outgoing'));
+    await Promise.all([...this.peers.values()].map((peer) => peer._setTrack(name)));
+  }
+
+  /** Finds out at once whether the server is still there, instead of at the next ping. */
+  check() {
+    if (!this.#wanted) return;
+    if (this.retryAt !== null) this.#open();
+    else if (this.state === 'joined') {
+      this.#send({ type: 'ping' });
+      const asked = performance.now();
+      setTimeout(() => {
+        if (this.state === 'joined' && this.#heardAt < asked) this.#lost(problem('server-silent'));
+      }, CHECK_TIMEOUT);
+    }
+    for (const peer of this.peers.values()) peer._check();
+  }
+
+  #become(state, why) {
+    this.state = state;
+    this.problem = why;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  #open() {
+    clearTimeout(this.#retry);
+    this.retryAt = null;
+    this.#refusal = null;
+    let socket;
+    try {
+      socket = new WebSocket(this.#options.url);
+    } catch (error) {
+      this.#wanted = false;
+      this.#become('refused', problem('server-unreachable', error.message, false));
+      return;
+    }
+    this.#socket = socket;
+    this.#become(this.peerId ? 'reconnecting' : 'connecting', this.problem);
+    this.#opening = setTimeout(() => this.#lost(problem('server-unreachable')), OPEN_TIMEOUT);
+    socket.onopen = () => (this.#resume ? this.#sendResume() : this.#sendJoin());
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = (event) => {
+      if (event.code === 1000 || event.code === 1001) this.#resume = null;
+      if (event.code === 4000 && !this.#refusal) this.#refusal = { code: event.reason, reason: '' };
+      this.#lost(this.#refusal ? problem(this.#refusal.code, this.#refusal.reason) : problem('server-unreachable'));
+    };
+  }
+
+  #sendJoin() {
+    const { room, displayName, meta, role, offers, tracks, token } = this.#options;
+    this.#send({ type: 'join', version: VERSION, room, displayName, meta, role, offers, tracks, token });
+  }
+
+  #sendResume() {
+    this.#send({
+      type: 'resume', version: VERSION, peerId: this.peerId, resume: this.#resume, token: this.#options.token,
+    });
+  }
+
+  #shut(code) {
+    clearTimeout(this.#opening);
+    clearTimeout(this.#retry);
+    clearInterval(this.#pinging);
+    this.retryAt = null;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    if (code) socket.close(code);
+    else socket.close();
+  }
+
+  #lost(why) {
+    this.#shut();
+    if (!this.#wanted) return;
+    if (FINAL_FOR_SERVER.has(why.code)) {
+      this.#wanted = false;
+      this.#resume = null;
+      this.#become('refused', why);
+      return;
+    }
+    const wait = backoff(this.#attempt++);
+    this.retryAt = performance.now() + wait;
+    this.#retry = setTimeout(() => this.#open(), wait);
+    this.#become(this.peerId ? 'reconnecting' : 'connecting', why);
+  }
+
+  #send(message) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    this.#sentAt = performance.now();
+    return true;
+  }
+
+  /** @internal To a peer: kept while there is no server, since it keeps our place, too. */
+  _send(message) {
+    if (this.state === 'joined' && this.#send(message)) return;
+    if (this.#queue.length < MAX_HELD) this.#queue.push(message);
+  }
+
+  #receive(text) {
+    this.#heardAt = performance.now();
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return;
+    }
+    if (message === null || typeof message !== 'object') return;
+    this.dispatchEvent(new CustomEvent('message', { detail: message }));
+    if (message.type === 'welcome') this.#welcome(message);
+    else if (message.type === 'peers') this.#setPeers(message.peers ?? []);
+    else if (message.type === 'joined') this.#joined(message.peer);
+    else if (message.type === 'left') this.#removePeers((peer) => peer.id === message.peerId);
+    else if (message.type === 'error' && message.from === undefined) this.#error(message);
+    else if (message.from !== undefined) this.peers.get(message.from)?._message(message);
+  }
+
+  #error(message) {
+    if (message.code === 'resume-failed') {
+      this.#resume = null;
+      this.#sendJoin();
+    } else if (message.session !== undefined) {
+      // About something sent to a peer; one that just left is told about by `left`.
+      this.peers.get(message.to)?._message({ ...message, from: message.to });
+    } else {
+      // The server closes after those that end the connection; the reason is kept for then.
+      this.#refusal = message;
+    }
+  }
+
+  #welcome(message) {
+    this.iceServers = message.iceServers ?? [];
+    if (this.state === 'joined') return; // only the ICE servers are new
+    clearTimeout(this.#opening);
+    this.#attempt = 0;
+    this.#refusal = null;
+    this.#resume = message.resume ?? null;
+    this.peerId = message.peerId;
+    this.fresh = !message.resumed;
+    this.#pingInterval = message.pingInterval ?? 0;
+    this.#pingTimeout = message.pingTimeout ?? 0;
+    clearInterval(this.#pinging);
+    if (this.#pingInterval > 0)
+      this.#pinging = setInterval(() => this.#ping(), Math.max(100, this.#pingInterval / 4));
+    this.#become('joined', null);
+    const queue = this.#queue.splice(0);
+    if (!this.fresh) for (const kept of queue) this.#send(kept);
+  }
+
+  #ping() {
+    const now = performance.now();
+    if (this.#pingTimeout > 0 && now - this.#heardAt > this.#pingTimeout) this.#lost(problem('server-silent'));
+    else if (now - this.#sentAt >= this.#pingInterval * 0.75) this.#send({ type: 'ping' });
+  }
+
+  #setPeers(list) {
+    const present = new Set(list.map((info) => info.peerId));
+    this.#removePeers((peer) => !present.has(peer.id));
+    for (const info of list) this.#joined(info, this.fresh);
+    this.fresh = false;
+  }
+
+  #joined(info, fresh = false) {
+    if (!info?.peerId || info.peerId === this.peerId) return;
+    const known = this.peers.get(info.peerId);
+    if (known) {
+      known._update(info, fresh);
+      return;
+    }
+    const peer = new RtcPeer(this, info);
+    this.peers.set(peer.id, peer);
+    this.dispatchEvent(new CustomEvent('peer', { detail: peer }));
+    peer._begin();
+  }
+
+  #removePeers(which) {
+    for (const peer of [...this.peers.values()].filter(which)) {
+      this.peers.delete(peer.id);
+      peer._leave();
+      this.dispatchEvent(new CustomEvent('peerleft', { detail: peer }));
+    }
+  }
+
+  /* A page that is left may be kept whole and shown again (back/forward cache): it then joins anew. */
+  #watch() {
+    const check = () => document.visibilityState === 'visible' && this.check();
+    const listeners = [
+      [window, 'online', () => this.check()],
+      [document, 'visibilitychange', check],
+      [window, 'pageshow', (event) => (event.persisted && !this.#wanted ? this.connect() : check())],
+      [window, 'pagehide', () => this.#hide()],
+    ];
+    this.#unwatch();
+    for (const [target, type, listener] of listeners) target.addEventListener(type, listener);
+    this.#watching = listeners;
+  }
+
+  #unwatch() {
+    for (const [target, type, listener] of this.#watching ?? []) target.removeEventListener(type, listener);
+    this.#watching = null;
+  }
+
+  #hide() {
+    this.close();
+    window.addEventListener('pageshow', (event) => event.persisted && this.connect(), { once: true });
+  }
+}
