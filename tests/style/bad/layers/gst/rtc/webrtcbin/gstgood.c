@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <gst/webrtc/webrtc.h>
+#include "../gstrtc.h"
+GstWebRTCKind kind;

@@ -1,0 +1,3 @@
+module a
+
+replace b => ../b
