@@ -113,9 +113,21 @@ const STATES = {
   idle: 'Idle',
 };
 
+const TITLES = {
+  'no-common-codec': 'This browser cannot play it',
+  'fingerprint-mismatch': 'The connection is not safe',
+  'too-many-peers': 'There is no place left',
+};
+
+/* What it means and what to do, then what the other side said about it: that names the codec, or the address. */
+function inFull(why) {
+  if (!why) return '';
+  return why.detail && why.detail !== why.text ? `${why.text} (${why.detail.replace(/[.\s]+$/, '')}.)` : why.text;
+}
+
 const FIGURES = [
   ['Resolution', (v) => v && v.width && `${v.width} × ${v.height}`],
-  ['Frame rate', (v) => v && v.framesPerSecond !== null && `${Math.round(v.framesPerSecond)} /s`],
+  ['Frame rate', (v) => v && v.framesPerSecond !== null && `${Math.round(v.framesPerSecond)} fps`],
   ['Bitrate', (v, a) => bits((v?.bitrate ?? 0) + (a?.bitrate ?? 0), v ?? a)],
   ['Lost', (v, a) => percent((v ?? a)?.loss)],
   ['Round trip', (v, a) => time((v ?? a)?.roundTrip)],
@@ -267,19 +279,19 @@ class Tile {
     const nothing = peer.streams.length === 0;
     if (state === 'connecting') cover = ['wait', 'Connecting…', ''];
     else if (state === 'ended') cover = ['wait', 'The stream has ended', why?.text || 'It will be here again when it is resumed.'];
-    else if (state === 'failed') cover = ['alert', 'No connection', why?.text + again(peer.retryAt)];
+    else if (state === 'failed') cover = ['alert', TITLES[why?.code] ?? 'No connection', inFull(why) + again(peer.retryAt)];
     else if (state === 'reconnecting') {
       if (why) words = `Reconnecting: ${why.text}${again(peer.retryAt)}`;
       if (!this.picture && this.video) cover = ['wait', 'Reconnecting…', why?.text ?? ''];
     } else if (state === 'live') {
       if (nothing) cover = ['ear', 'Sends nothing, and listens', 'Your microphone, camera and screen can be sent here.'];
       else if (this.video?.problem) {
-        cover = ['alert', 'No picture', this.video.problem.text];
+        cover = ['alert', TITLES[this.video.problem.code] ?? 'No picture', inFull(this.video.problem)];
         state = 'failed';
         words = 'No picture';
       } else if (this.video && !this.picture) cover = ['wait', 'Waiting for the picture…', ''];
       else if (!this.video && this.audio?.problem) {
-        cover = ['alert', 'No sound', this.audio.problem.text];
+        cover = ['alert', TITLES[this.audio.problem.code] ?? 'No sound', inFull(this.audio.problem)];
         state = 'failed';
         words = 'No sound';
       } else if (this.video && this.#frames >= 0 && performance.now() - this.#framesAt > 3000) {
@@ -380,7 +392,9 @@ class Tile {
     this.#energy = now;
     const duration = (now.totalSamplesDuration ?? 0) - (last?.totalSamplesDuration ?? 0);
     if (!last || duration <= 0) return;
-    const rms = Math.sqrt(Math.max(0, now.totalAudioEnergy - last.totalAudioEnergy) / duration);
+    // Chromium measures nothing while the sound is off, but knows what the sender wrote beside each packet.
+    const told = receiver.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+    const rms = Math.max(told, Math.sqrt(Math.max(0, now.totalAudioEnergy - last.totalAudioEnergy) / duration));
     // -60 dB and below is nothing, 0 dB is all of it.
     this.level = Math.min(1, Math.max(0, 1 + (20 * Math.log10(rms || 1e-9)) / 60));
     this.part.loudness.firstElementChild.style.transform = `scaleX(${this.level.toFixed(3)})`;
