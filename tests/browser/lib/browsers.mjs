@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+import puppeteer from 'puppeteer-core';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FIREFOX = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
+
+/* The tests run in a network of their own; these keep the browsers from trying to leave it, give them a camera and a
+ * microphone that are not there, and let a page of plain http use them. Playing sound still needs a click. */
+
+function chromium(origin) {
+  const { hostname } = new URL(origin);
+  return puppeteer.launch({
+    browser: 'chrome',
+    executablePath: CHROMIUM,
+    headless: true,
+    pipe: true,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+      '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+      `--unsafely-treat-insecure-origin-as-secure=${origin}`,
+      `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${hostname}`,
+    ],
+  });
+}
+
+function firefox() {
+  return puppeteer.launch({
+    browser: 'firefox',
+    executablePath: FIREFOX,
+    headless: true,
+    extraPrefsFirefox: {
+      'media.navigator.streams.fake': true,
+      'media.navigator.permission.disabled': true,
+      'media.devices.insecure.enabled': true,
+      'media.getusermedia.insecure.enabled': true,
+      'network.dns.disabled': true,
+      'network.captive-portal-service.enabled': false,
+      'network.connectivity-service.enabled': false,
+      'privacy.reduceTimerPrecision': false,
+      'toolkit.telemetry.enabled': false,
+      'app.normandy.enabled': false,
+      // As for people: silent video plays by itself, sound asks for a click.
+      'media.autoplay.default': 1,
+      // Not asked for, so that it is not there, as on a machine that has no network.
+      'media.gmp-manager.updateEnabled': false,
+    },
+  });
+}
+
+/**
+ * @param {'chromium'|'firefox'} name
+ * @param {string} origin of the page, which is to count as secure
+ */
+export function launch(name, origin) {
+  return name === 'firefox' ? firefox() : chromium(origin);
+}

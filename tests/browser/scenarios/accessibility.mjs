@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * axe-core finds nothing serious, in each state of the page, in both colour schemes, on a desk and in a hand. */
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { until } from '../lib/until.mjs';
+
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function inspect(stage, page, state) {
+  await page.evaluate(AXE);
+  const violations = await page.evaluate(async () => {
+    const result = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    return result.violations.map(({ id, impact, help, nodes }) =>
+      ({ id, impact, help, where: nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`) }));
+  });
+  await stage.screenshot(page, state);
+  const bad = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
+  for (const v of violations) console.log(`${state}: ${v.impact}: ${v.help}`);
+  assert.deepEqual(bad, [], `${state}: ${JSON.stringify(bad, null, 2)}`);
+}
+
+export default async function (stage) {
+  await stage.counter();
+  const browser = await stage.browser();
+  const schemes = stage.browserName === 'chromium' ? [false, true] : [false];
+  for (const dark of schemes) {
+    for (const phone of [false, true]) {
+      const kind = `${phone ? 'phone' : 'desk'}${dark ? '-dark' : ''}`;
+      const waiting = await stage.open(browser, { path: '/nobody', dark, phone });
+      await until('waiting', () => waiting.evaluate(() => globalThis.rtclink.state === 'joined'));
+      await inspect(stage, waiting, `waiting-${kind}`);
+      await waiting.close();
+
+      const page = await stage.open(browser, { dark, phone });
+      await stage.shows(page, 'figures', (s) => s.state === 'live' && s.numbers.Bitrate !== '–');
+      await inspect(stage, page, `live-${kind}`);
+      await page.click('#sound');
+      await page.click('#camera');
+      await until('the camera', () => page.evaluate(() => globalThis.rtclink.outgoing.has('camera')));
+      await inspect(stage, page, `talking-${kind}`);
+      await page.click('#camera');
+      await page.evaluate(() => document.getElementById('help').showModal());
+      await inspect(stage, page, `help-${kind}`);
+      await page.evaluate(() => document.getElementById('help').close());
+      // What the pipeline would send to a browser that cannot decode: the same way through the page.
+      await page.evaluate(() => {
+        const peer = [...globalThis.rtclink.peers.values()].find((p) => p.session);
+        peer._message({ type: 'error', session: peer.session, code: 'no-common-codec', reason: 'H264 is sent' });
+      });
+      await stage.shows(page, 'failure', (s) => s.state === 'failed');
+      await inspect(stage, page, `failed-${kind}`);
+      await page.close();
+    }
+  }
+}

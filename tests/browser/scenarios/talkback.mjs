@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The page's camera and microphone in the pipeline, on lines that the first offer had: nothing is negotiated for it. */
+
+import assert from 'node:assert/strict';
+import { until } from '../lib/until.mjs';
+
+const CHECKS = `rtc.video_src_0 ! decodebin ! videoconvert ! appsink name=picture
+  rtc.audio_src_0 ! decodebin ! audioconvert ! audioresample ! appsink name=sound`;
+
+export default async function (stage) {
+  const pipeline = await stage.counter({ rest: CHECKS });
+  const page = await stage.open(await stage.browser());
+  await stage.advances(page);
+  const offers = () => page.evaluate(() => [...globalThis.rtclink.peers.values()].map((p) => p.session));
+  const session = await offers();
+
+  await page.click('#camera');
+  await page.click('#microphone');
+  const picture = await until('a moving picture in the pipeline', () => {
+    const { picture } = pipeline.seen;
+    return picture?.changed > 20 && picture.high - picture.low > 40 ? picture : null;
+  }, 20000);
+  assert.ok(picture.width >= 160 && picture.height >= 90, `${picture.width} x ${picture.height}`);
+  const heard = pipeline.events.length;
+  assert.ok(heard >= 0);
+  await until('sound in the pipeline', () => pipeline.seen.sound?.rms > 0.003, 20000);
+  await stage.screenshot(page, 'both');
+  assert.deepEqual(await offers(), session, 'talking back made a new session');
+  assert.equal(await page.$eval('#camera', (b) => b.getAttribute('aria-pressed')), 'true');
+
+  await page.click('#camera');
+  assert.equal(await page.evaluate(() => globalThis.rtclink.outgoing.has('camera')), false);
+  // Back on: the same line again.
+  const frames = pipeline.seen.picture.frames;
+  await page.click('#camera');
+  await until('the camera in the pipeline again', () => pipeline.seen.picture.frames > frames + 20);
+  await stage.advances(page);
+  assert.deepEqual(await offers(), session);
+  assert.deepEqual(page.faults, []);
+}
