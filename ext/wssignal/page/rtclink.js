@@ -18,6 +18,9 @@ const CHECK_TIMEOUT = 3000; // an answer to the ping sent when the page wakes up
 const SETUP_TIMEOUT = 15000; // from the offer to a connection
 const OFFER_WAIT = 10000; // for an offer of the other side, before asking for one
 const DISCONNECTED_WAIT = 3000; // ICE often recovers by itself from less
+const FLOW_STEP = 1000;
+const FLOW_STEADY = 5; // steps with media in each: from then on, silence means something
+const FLOW_SILENT = 3; // steps without any: ICE itself takes twice as long to notice
 const STABLE_AFTER = 10000; // connected for this long: forget earlier failures
 const MEDIA_POLL = 100;
 const MEDIA_WAIT = 5000; // for the first media of a new session, before the old one is given up anyway
@@ -236,6 +239,10 @@ class Session {
   #early = []; // ours before the offer or answer is sent
   #described = false;
   #timer = 0;
+  #flow = 0;
+  #packets = 0;
+  #steady = 0;
+  #silent = 0;
 
   constructor(link, peer, id) {
     this.#link = link;
@@ -414,6 +421,22 @@ class Session {
     return false;
   }
 
+  /* A stream that flowed steadily and stops at once has lost its sender. One that is paused, too: that costs one new
+   * session, which then has nothing to lose. */
+  async #watchFlow() {
+    if (this.over || this.failed || this.shaky) return;
+    let packets = 0;
+    for (const s of (await this.pc.getStats()).values()) if (s.type === 'inbound-rtp') packets += s.packetsReceived ?? 0;
+    if (packets > this.#packets) {
+      if (this.#silent > 0) this.#steady = 0;
+      this.#steady++;
+      this.#silent = 0;
+    } else if (this.#steady >= FLOW_STEADY && ++this.#silent >= FLOW_SILENT) {
+      this.#fail(problem('disconnected'));
+    }
+    this.#packets = packets;
+  }
+
   #look() {
     if (this.over) return;
     const states = [this.pc.connectionState, this.pc.iceConnectionState];
@@ -427,6 +450,7 @@ class Session {
       }
     } else if (this.pc.connectionState === 'connected') {
       clearTimeout(this.#timer);
+      if (!this.connected) this.#flow = setInterval(() => this.#watchFlow().catch(() => {}), FLOW_STEP);
       this.connected = true;
       this.shaky = false;
       this.#peer._connected(this);
@@ -442,6 +466,7 @@ class Session {
     if (this.over || this.failed) return;
     this.failed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#flow);
     this.#peer._failed(this, why);
   }
 
@@ -453,6 +478,7 @@ class Session {
   close() {
     this.over = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#flow);
     this.pc?.close();
   }
 }
