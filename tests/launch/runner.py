@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -25,6 +26,12 @@ class Failure(Exception):
 
 class Skip(Exception):
     """The line needs what is not here."""
+
+
+def tell(text):
+    """Say why a case failed: on stderr, which meson shows (of TAP's own comments it shows nothing)."""
+    for line in text.splitlines():
+        print(f"# {line}", file=sys.stderr, flush=True)
 
 
 def wait_until(condition, seconds, what):
@@ -166,14 +173,12 @@ def run_block(commands, environment):
                 launch.finish()
         except Failure:
             for launch in launches:
-                print(f"# --- {launch.command}")
-                for line in launch.output().splitlines()[-30:]:
-                    print(f"#   {line}")
+                tell(f"--- {launch.command}")
+                tell("\n".join(launch.output().splitlines()[-30:]))
                 if launch.debug.exists():
                     warnings = [line for line in launch.debug.read_text(errors="replace").splitlines()
                                 if "rendering object" not in line and re.search(r"WARN|ERROR", line)]
-                    for line in warnings[-30:]:
-                        print(f"#   {line}")
+                    tell("\n".join(warnings[-30:]))
             raise
         finally:
             for launch in launches:

@@ -12,7 +12,7 @@
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <glib-object.h>
+#include <gst/gst.h>
 
 extern void __tsan_acquire (void *address) __attribute__ ((weak));
 extern void __tsan_release (void *address) __attribute__ ((weak));
@@ -112,7 +112,7 @@ POP (g_async_queue_try_pop, (GAsyncQueue *queue), (queue), TYPES (GAsyncQueue *)
 POP (g_async_queue_timeout_pop, (GAsyncQueue *queue, guint64 timeout), (queue, timeout), TYPES (GAsyncQueue *, guint64))
 
 UNREF (g_object_unref, gpointer)
-UNREF (gst_mini_object_unref, gpointer)
+UNREF (gst_mini_object_unref, GstMiniObject *)
 UNREF (gst_object_unref, gpointer)
 UNREF (g_bytes_unref, GBytes *)
 UNREF (g_main_context_unref, GMainContext *)
@@ -211,18 +211,18 @@ g_source_set_callback (GSource *source, GSourceFunc func, gpointer data, GDestro
 }
 
 EXPORT gboolean
-gst_element_post_message (gpointer element, gpointer message)
+gst_element_post_message (GstElement *element, GstMessage *message)
 {
-  REAL (gboolean, gst_element_post_message, gpointer, gpointer)
+  REAL (gboolean, gst_element_post_message, GstElement *, GstMessage *)
   release (message);
   return real (element, message);
 }
 
-EXPORT gpointer
-gst_bus_timed_pop_filtered (gpointer bus, guint64 timeout, guint types)
+EXPORT GstMessage *
+gst_bus_timed_pop_filtered (GstBus *bus, GstClockTime timeout, GstMessageType types)
 {
-  REAL (gpointer, gst_bus_timed_pop_filtered, gpointer, guint64, guint)
-  gpointer message = real (bus, timeout, types);
+  REAL (GstMessage *, gst_bus_timed_pop_filtered, GstBus *, GstClockTime, GstMessageType)
+  GstMessage *message = real (bus, timeout, types);
 
   if (message)
     acquire (message);
