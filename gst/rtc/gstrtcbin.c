@@ -1,0 +1,624 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+/**
+ * SECTION:element-rtcbin
+ * @title: rtcbin
+ * @short_description: WebRTC to any number of peers
+ *
+ * `rtcbin` connects to the peers that a signaling source names, such as #wssignalsrc on its pad `signal`.
+ *
+ * What is linked to `video_%u` and `audio_%u` goes to every peer: encoded streams, which it payloads itself, or
+ * `application/x-rtp`. It is encoded once and packetised once, however many watch. What peers send comes out of
+ * `video_src_%u` and `audio_src_%u`, depayloaded and parsed; the pads' properties `peer-id`, `mid` and `stream-name`
+ * say whose it is.
+ *
+ * Peers come and go, and fail, without ending the pipeline; element messages tell of it:
+ *
+ * * `rtc-peer-joined` (`meta`), `rtc-peer-connected` (`session`, `setup-time`), `rtc-peer-disconnected` (`reason`),
+ *   `rtc-peer-left` (`reason`),
+ * * `rtc-peer-failed`: `stage` (`negotiation`, `ice`, `dtls` or `media`), `code` (as in the signaling protocol),
+ * `reason` (a sentence: what was tried and what did not match), `retries` (whether it is tried again by itself).
+ *
+ * Each has `peer-id` and `display-name`. A failure is a warning on the bus, too.
+ *
+ * The peer's certificate is compared with the fingerprint in its description before anything is sent to it or passed on
+ * from it. No public server is asked for anything unless #GstRtcBin:stun-server or #GstRtcBin:turn-server says so.
+ *
+ * An application with signaling of its own leaves the pad `signal` alone: it hands messages of the native protocol to
+ * the action signal #GstRtcBin::handle-message, and sends on those of #GstRtcBin::on-message.
+ *
+ * ## Example launch lines
+ *
+ * A camera for any number of browsers and pipelines, with its signaling server and its page:
+ * |[
+ * gst-launch-1.0 wssignalsrc mode=listener port=8080 ! rtcbin name=rtc \
+ *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc.
+ * ]|
+ *
+ * Watch it from another pipeline:
+ * |[
+ * gst-launch-1.0 wssignalsrc uri=ws://127.0.0.1:8080 ! rtcbin name=rtc \
+ *     rtc.video_src_0 ! decodebin ! videoconvert ! autovideosink \
+ *     rtc.audio_src_0 ! decodebin ! audioconvert ! autoaudiosink
+ * ]|
+ *
+ * Since: 0.1
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcbinpriv.h"
+#include "gstrtcpeer.h"
+#include "base/gstrtcsignal.h"
+
+#include <string.h>
+
+GST_DEBUG_CATEGORY (gst_rtc_bin_debug);
+#define GST_CAT_DEFAULT gst_rtc_bin_debug
+
+#define N_REAPERS 4
+
+static GstStaticPadTemplate signal_template =
+    GST_STATIC_PAD_TEMPLATE ("signal", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_RTC_SIGNAL_CAPS));
+
+enum
+{
+  SIGNAL_ON_MESSAGE,
+  SIGNAL_HANDLE_MESSAGE,
+  SIGNAL_FORCE_KEY_FRAME,
+  N_SIGNALS,
+};
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_TYPE (GstRtcBin, gst_rtc_bin, GST_TYPE_BIN)
+GST_ELEMENT_REGISTER_DEFINE (rtcbin, "rtcbin", GST_RANK_NONE, GST_TYPE_RTC_BIN)
+
+/* The pad signal. */
+
+static GstFlowReturn
+signal_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  gsize size = gst_buffer_get_size (buffer);
+  gchar *text;
+
+  if (size > RTC_MAX_FRAME) {
+    GST_ELEMENT_WARNING (parent, STREAM, DECODE,
+        ("A signaling message of %" G_GSIZE_FORMAT " bytes was left out; %u are taken", size, RTC_MAX_FRAME), (NULL));
+  } else {
+    text = g_malloc (size + 1);
+    gst_buffer_extract (buffer, 0, text, size);
+    text[size] = '\0';
+    gst_rtc_bin_handle_message (GST_RTC_BIN (parent), text);
+  }
+  gst_buffer_unref (buffer);
+  return GST_FLOW_OK;
+}
+
+static gboolean
+signal_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  /* Signaling may end (a file of messages does): the connections go on. */
+  gst_event_unref (event);
+  return TRUE;
+}
+
+static gboolean
+signal_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  if (!gst_rtc_signal_query_is (query))
+    return gst_pad_query_default (pad, parent, query);
+  gst_rtc_bin_fill_signal_info (GST_RTC_BIN (parent), query);
+  return TRUE;
+}
+
+void
+gst_rtc_bin_emit_message (GstRtcBin *self, const gchar *text)
+{
+  g_signal_emit (self, signals[SIGNAL_ON_MESSAGE], 0, text);
+}
+
+static void
+handle_message_action (GstRtcBin *self, const gchar *text)
+{
+  if (!self->loop || !text || strlen (text) > RTC_MAX_FRAME) {
+    g_warning ("rtcbin: handle-message needs a message of at most %u bytes, and an element that is not in NULL",
+        RTC_MAX_FRAME);
+    return;
+  }
+  gst_rtc_bin_handle_message (self, g_strdup (text));
+}
+
+static void
+request_key_frames (gpointer data)
+{
+  gst_rtc_bin_request_key_frames (data);
+}
+
+static void
+force_key_frame_action (GstRtcBin *self)
+{
+  if (self->loop)
+    gst_rtc_loop_post (self->loop, request_key_frames, self, NULL);
+}
+
+/* Tracks and their pads. */
+
+static void
+tracks_changed (gpointer data)
+{
+  gst_rtc_bin_tracks_changed (data);
+}
+
+static void
+on_track_caps (GstRtcTrack *track, gpointer user_data)
+{
+  GstRtcBin *self = user_data;
+
+  gst_rtc_loop_post (self->loop, tracks_changed, self, NULL);
+}
+
+static void
+on_track_refused (GstRtcTrack *track, const gchar *message, gpointer user_data)
+{
+  GST_ELEMENT_ERROR (user_data, STREAM, FORMAT, ("%s", message), ("pad %s", gst_rtc_track_get_name (track)));
+}
+
+static const GstRtcTrackEvents track_events = {
+    .caps_changed = on_track_caps,
+    .refused = on_track_refused,
+};
+
+static void
+sdp_track_clear (GstRtcSdpTrack *track)
+{
+  gst_clear_caps (&track->caps);
+}
+
+GArray *
+gst_rtc_bin_snapshot_tracks (GstRtcBin *self, GPtrArray **tracks, guint *n_unknown)
+{
+  GArray *known = g_array_new (FALSE, FALSE, sizeof (GstRtcSdpTrack));
+
+  g_array_set_clear_func (known, (GDestroyNotify)sdp_track_clear);
+  *tracks = g_ptr_array_new ();
+  *n_unknown = 0;
+  g_mutex_lock (&self->tracks_lock);
+  for (guint i = 0; i < self->tracks->len; i++) {
+    GstRtcTrack *track = g_ptr_array_index (self->tracks, i);
+    GstRtcSdpTrack sdp;
+
+    if (gst_rtc_track_get_sdp (track, &sdp)) {
+      g_array_append_val (known, sdp);
+      g_ptr_array_add (*tracks, track);
+    } else {
+      (*n_unknown)++;
+    }
+  }
+  g_mutex_unlock (&self->tracks_lock);
+  return known;
+}
+
+/* The name that was asked for when it is free, else the next number. */
+static gchar *
+choose_pad_name (GstRtcBin *self, GstRtcKind kind, const gchar *wanted)
+{
+  const gchar *prefix = kind == GST_RTC_KIND_VIDEO ? "video_" : "audio_";
+  GstPad *taken;
+  guint64 index;
+  gchar *name;
+
+  GST_OBJECT_LOCK (self);
+  if (wanted && g_str_has_prefix (wanted, prefix)
+      && g_ascii_string_to_unsigned (wanted + strlen (prefix), 10, 0, G_MAXUINT32 - 1, &index, NULL))
+    self->next_index[kind] = MAX (self->next_index[kind], index + 1);
+  else
+    index = self->next_index[kind]++;
+  GST_OBJECT_UNLOCK (self);
+  name = g_strdup_printf ("%s%u", prefix, (guint)index);
+  taken = gst_element_get_static_pad (GST_ELEMENT (self), name);
+  if (taken) {
+    g_warning ("rtcbin: there is a pad %s already", name);
+    gst_object_unref (taken);
+    g_clear_pointer (&name, g_free);
+  }
+  return name;
+}
+
+static GstPad *
+gst_rtc_bin_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *wanted, const GstCaps *caps)
+{
+  GstRtcBin *self = GST_RTC_BIN (element);
+  GstRtcKind kind =
+      g_str_has_prefix (GST_PAD_TEMPLATE_NAME_TEMPLATE (templ), "video") ? GST_RTC_KIND_VIDEO : GST_RTC_KIND_AUDIO;
+  gchar *name = choose_pad_name (self, kind, wanted);
+  GstRtcTrack *track;
+  GstPad *pad;
+
+  if (!name)
+    return NULL;
+  track = gst_rtc_track_new (name, kind, &track_events, self);
+  gst_bin_add (GST_BIN (self), gst_rtc_track_get_bin (track));
+  pad = gst_ghost_pad_new_from_template (name, gst_rtc_track_get_pad (track), templ);
+  g_object_set_data (G_OBJECT (pad), "rtclink-track", track);
+  g_mutex_lock (&self->tracks_lock);
+  g_ptr_array_add (self->tracks, track);
+  g_mutex_unlock (&self->tracks_lock);
+  gst_element_sync_state_with_parent (gst_rtc_track_get_bin (track));
+  gst_pad_set_active (pad, TRUE);
+  gst_element_add_pad (element, pad);
+  g_free (name);
+  return pad;
+}
+
+typedef struct
+{
+  GstRtcBin *bin;
+  GstRtcTrack *track;
+} TrackCall;
+
+static void
+forget_track (gpointer data)
+{
+  TrackCall *call = data;
+  GHashTableIter iter;
+  gpointer peer;
+
+  g_hash_table_iter_init (&iter, call->bin->peers);
+  while (g_hash_table_iter_next (&iter, NULL, &peer))
+    gst_rtc_peer_forget_track (peer, call->track);
+}
+
+static void
+gst_rtc_bin_release_pad (GstElement *element, GstPad *pad)
+{
+  GstRtcBin *self = GST_RTC_BIN (element);
+  GstRtcTrack *track = g_object_get_data (G_OBJECT (pad), "rtclink-track");
+  GstElement *bin = gst_rtc_track_get_bin (track);
+  TrackCall call = {self, track};
+
+  g_mutex_lock (&self->tracks_lock);
+  g_ptr_array_remove (self->tracks, track);
+  g_mutex_unlock (&self->tracks_lock);
+  if (self->loop)
+    gst_rtc_loop_call (self->loop, forget_track, &call);
+  gst_pad_set_active (pad, FALSE);
+  gst_element_remove_pad (element, pad);
+  gst_element_set_locked_state (bin, TRUE);
+  gst_element_set_state (bin, GST_STATE_NULL);
+  gst_bin_remove (GST_BIN (self), bin);
+  gst_rtc_track_free (track);
+  if (self->loop)
+    gst_rtc_loop_post (self->loop, tracks_changed, self, NULL);
+}
+
+/* Messages of what is inside. */
+
+typedef struct
+{
+  GstRtcBin *bin;
+  GstObject *source;
+  GError *error;
+} InnerError;
+
+static void
+inner_error_free (gpointer data)
+{
+  InnerError *inner = data;
+
+  gst_object_unref (inner->source);
+  g_error_free (inner->error);
+  g_free (inner);
+}
+
+static void
+inner_error (gpointer data)
+{
+  InnerError *inner = data;
+  GHashTableIter iter;
+  gpointer peer;
+
+  g_hash_table_iter_init (&iter, inner->bin->peers);
+  while (g_hash_table_iter_next (&iter, NULL, &peer)) {
+    if (gst_rtc_peer_element_error (peer, inner->source, inner->error))
+      return;
+  }
+}
+
+/* A peer's fault never ends the pipeline: what elements of a connection report stays inside. */
+static void
+gst_rtc_bin_handle_message_vfunc (GstBin *bin, GstMessage *message)
+{
+  GstRtcBin *self = GST_RTC_BIN (bin);
+
+  if (!gst_rtc_connection_is_inside (GST_OBJECT (bin), GST_MESSAGE_SRC (message))) {
+    GST_BIN_CLASS (gst_rtc_bin_parent_class)->handle_message (bin, message);
+    return;
+  }
+  switch (GST_MESSAGE_TYPE (message)) {
+    case GST_MESSAGE_ERROR: {
+      InnerError *inner = g_new0 (InnerError, 1);
+
+      inner->bin = self;
+      inner->source = gst_object_ref (GST_MESSAGE_SRC (message));
+      gst_message_parse_error (message, &inner->error, NULL);
+      GST_DEBUG_OBJECT (self, "%" GST_PTR_FORMAT, message);
+      gst_rtc_loop_post (self->loop, inner_error, inner, inner_error_free);
+      break;
+    }
+    case GST_MESSAGE_WARNING:
+    case GST_MESSAGE_INFO:
+    case GST_MESSAGE_ELEMENT:
+    case GST_MESSAGE_EOS:
+    case GST_MESSAGE_ASYNC_START:
+    case GST_MESSAGE_ASYNC_DONE:
+      GST_DEBUG_OBJECT (self, "%" GST_PTR_FORMAT, message);
+      break;
+    default:
+      GST_BIN_CLASS (gst_rtc_bin_parent_class)->handle_message (bin, message);
+      return;
+  }
+  gst_message_unref (message);
+}
+
+/* gst-launch-1.0 -e: what was received ends properly, a file is finished. */
+static gboolean
+gst_rtc_bin_send_event (GstElement *element, GstEvent *event)
+{
+  GList *pads = NULL;
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+    return GST_ELEMENT_CLASS (gst_rtc_bin_parent_class)->send_event (element, event);
+  GST_OBJECT_LOCK (element);
+  for (GList *at = element->srcpads; at; at = at->next)
+    pads = g_list_prepend (pads, gst_object_ref (at->data));
+  GST_OBJECT_UNLOCK (element);
+  for (GList *at = pads; at; at = at->next)
+    gst_rtc_pad_end (GST_RTC_PAD (at->data));
+  g_list_free_full (pads, gst_object_unref);
+  gst_event_unref (event);
+  return TRUE;
+}
+
+/* States. */
+
+static gboolean
+prepare (GstRtcBin *self)
+{
+  GstRtcBinSettings settings;
+  GError *error = NULL;
+
+  gst_rtc_bin_get_settings (self, &settings);
+  self->transport = gst_rtc_transport_find (settings.transport);
+  if (settings.min_rtp_port > settings.max_rtp_port) {
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+        ("min-rtp-port (%u) is above max-rtp-port (%u)", settings.min_rtp_port, settings.max_rtp_port), (NULL));
+    gst_rtc_bin_settings_clear (&settings);
+    return FALSE;
+  }
+  gst_rtc_bin_settings_clear (&settings);
+  if (!self->transport->check (&error)) {
+    GST_ELEMENT_ERROR (self, CORE, MISSING_PLUGIN, ("%s", error->message), (NULL));
+    g_error_free (error);
+    return FALSE;
+  }
+  self->peers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->sources = gst_rtc_sources_new (GST_ELEMENT (self));
+  g_mutex_lock (&self->tracks_lock);
+  self->loop = gst_rtc_loop_new ("rtcbin");
+  g_mutex_unlock (&self->tracks_lock);
+  return TRUE;
+}
+
+static void
+stop_on_loop (gpointer data)
+{
+  GstRtcBin *self = data;
+
+  self->running = FALSE;
+  if (self->key_frame_timer)
+    g_source_destroy (self->key_frame_timer);
+  self->key_frame_timer = NULL;
+  self->tracks_known = FALSE;
+  g_clear_pointer (&self->own_id, g_free);
+  g_clear_pointer (&self->server_ice, g_strfreev);
+  gst_rtc_bin_drop_peers (self, "stopped");
+  gst_rtc_sources_clear (self->sources);
+}
+
+static void
+start_on_loop (gpointer data)
+{
+  GstRtcBin *self = data;
+
+  self->running = TRUE;
+  gst_rtc_bin_tracks_changed (self);
+}
+
+static void
+start (GstRtcBin *self)
+{
+  self->reaper = g_thread_pool_new (gst_rtc_connection_reap, NULL, N_REAPERS, FALSE, NULL);
+  gst_rtc_loop_call (self->loop, start_on_loop, self);
+}
+
+static void
+stop (GstRtcBin *self)
+{
+  gst_rtc_loop_call (self->loop, stop_on_loop, self);
+  /* Waits until every connection's elements are gone. */
+  g_thread_pool_free (self->reaper, FALSE, TRUE);
+  self->reaper = NULL;
+}
+
+static void
+unprepare (GstRtcBin *self)
+{
+  GstRtcLoop *loop = self->loop;
+
+  g_mutex_lock (&self->tracks_lock);
+  self->loop = NULL;
+  g_mutex_unlock (&self->tracks_lock);
+  gst_rtc_loop_free (loop);
+  g_clear_pointer (&self->peers, g_hash_table_unref);
+  g_clear_pointer (&self->sources, gst_rtc_sources_free);
+}
+
+static GstStateChangeReturn
+gst_rtc_bin_change_state (GstElement *element, GstStateChange transition)
+{
+  GstRtcBin *self = GST_RTC_BIN (element);
+  GstStateChangeReturn ret;
+
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !prepare (self))
+    return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    start (self);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    stop (self);
+
+  ret = GST_ELEMENT_CLASS (gst_rtc_bin_parent_class)->change_state (element, transition);
+
+  if (ret == GST_STATE_CHANGE_FAILURE) {
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+      stop (self);
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY)
+      unprepare (self);
+    return ret;
+  }
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+    unprepare (self);
+  /* Live: what peers send comes in PLAYING only. */
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED || transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    ret = GST_STATE_CHANGE_NO_PREROLL;
+  return ret;
+}
+
+/* Object. */
+
+static void
+gst_rtc_bin_finalize (GObject *object)
+{
+  GstRtcBin *self = GST_RTC_BIN (object);
+
+  for (guint i = 0; i < self->tracks->len; i++)
+    gst_rtc_track_free (g_ptr_array_index (self->tracks, i));
+  g_ptr_array_unref (self->tracks);
+  g_mutex_clear (&self->tracks_lock);
+  gst_rtc_bin_settings_clear (&self->settings);
+  G_OBJECT_CLASS (gst_rtc_bin_parent_class)->finalize (object);
+}
+
+static void
+gst_rtc_bin_init (GstRtcBin *self)
+{
+  gst_rtc_bin_settings_init (&self->settings);
+  g_mutex_init (&self->tracks_lock);
+  self->tracks = g_ptr_array_new ();
+
+  self->signal = gst_pad_new_from_static_template (&signal_template, "signal");
+  gst_pad_set_chain_function (self->signal, GST_DEBUG_FUNCPTR (signal_chain));
+  gst_pad_set_event_function (self->signal, GST_DEBUG_FUNCPTR (signal_event));
+  gst_pad_set_query_function (self->signal, GST_DEBUG_FUNCPTR (signal_query));
+  gst_element_add_pad (GST_ELEMENT (self), self->signal);
+
+  /* A sink while it has sink pads (their appsinks make it one); always a source, whose pads may come. */
+  gst_bin_set_suppressed_flags (GST_BIN (self), GST_ELEMENT_FLAG_SOURCE);
+  GST_OBJECT_FLAG_SET (self, GST_ELEMENT_FLAG_SOURCE);
+}
+
+static void
+add_templates (GstElementClass *klass)
+{
+  for (GstRtcKind kind = GST_RTC_KIND_VIDEO; kind <= GST_RTC_KIND_AUDIO; kind++) {
+    GstCaps *sink = gst_rtc_codecs_sink_caps (kind), *src = gst_caps_new_empty ();
+    gchar *name = g_strdup_printf ("%s_%%u", gst_rtc_kind_to_string (kind));
+
+    gst_element_class_add_pad_template (klass, gst_pad_template_new (name, GST_PAD_SINK, GST_PAD_REQUEST, sink));
+    g_free (name);
+    /* The encoded form of the same, without what a sink pad prefers. */
+    for (guint i = 0; i < gst_caps_get_size (sink); i++) {
+      const GstStructure *s = gst_caps_get_structure (sink, i);
+
+      if (!gst_structure_has_name (s, "application/x-rtp"))
+        gst_caps_append_structure (src, gst_structure_new_empty (gst_structure_get_name (s)));
+    }
+    name = g_strdup_printf ("%s_src_%%u", gst_rtc_kind_to_string (kind));
+    gst_element_class_add_pad_template (
+        klass, gst_pad_template_new_with_gtype (name, GST_PAD_SRC, GST_PAD_SOMETIMES, src, GST_TYPE_RTC_PAD));
+    g_free (name);
+    gst_caps_unref (sink);
+    gst_caps_unref (src);
+  }
+  gst_element_class_add_static_pad_template (klass, &signal_template);
+}
+
+static void
+install_signals (GType type)
+{
+  /**
+   * GstRtcBin::on-message:
+   * @object: the rtcbin
+   * @message: a message of the native signaling protocol, JSON
+   *
+   * Something is to be sent to a peer or to the signaling server. Only emitted while the pad `signal` is not linked.
+   * Emitted in rtcbin's own thread without a lock: the handler hands it over and returns.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_ON_MESSAGE] =
+      g_signal_new ("on-message", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  /**
+   * GstRtcBin::handle-message:
+   * @object: the rtcbin
+   * @message: a message of the native signaling protocol, JSON, with `from` filled in
+   *
+   * Takes a message of a peer or of the signaling server, as one on the pad `signal` would be. From any thread, in
+   * READY and above; returns at once.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_HANDLE_MESSAGE] =
+      g_signal_new_class_handler ("handle-message", type, G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+          G_CALLBACK (handle_message_action), NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  /**
+   * GstRtcBin::force-key-frame:
+   * @object: the rtcbin
+   *
+   * Asks the encoders for a key frame, not more often than #GstRtcBin:keyframe-min-interval allows.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_FORCE_KEY_FRAME] = g_signal_new_class_handler ("force-key-frame", type,
+      G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION, G_CALLBACK (force_key_frame_action), NULL, NULL, NULL, G_TYPE_NONE, 0);
+}
+
+static void
+gst_rtc_bin_class_init (GstRtcBinClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (gst_rtc_bin_debug, "rtcbin", 0, "WebRTC to any number of peers");
+
+  object_class->set_property = gst_rtc_bin_set_property;
+  object_class->get_property = gst_rtc_bin_get_property;
+  object_class->finalize = gst_rtc_bin_finalize;
+  gst_rtc_bin_install_properties (object_class);
+  install_signals (G_TYPE_FROM_CLASS (klass));
+
+  element_class->change_state = GST_DEBUG_FUNCPTR (gst_rtc_bin_change_state);
+  element_class->request_new_pad = GST_DEBUG_FUNCPTR (gst_rtc_bin_request_new_pad);
+  element_class->release_pad = GST_DEBUG_FUNCPTR (gst_rtc_bin_release_pad);
+  element_class->send_event = GST_DEBUG_FUNCPTR (gst_rtc_bin_send_event);
+  GST_BIN_CLASS (klass)->handle_message = GST_DEBUG_FUNCPTR (gst_rtc_bin_handle_message_vfunc);
+
+  add_templates (element_class);
+  gst_type_mark_as_plugin_api (GST_TYPE_RTC_PAD, 0);
+  gst_element_class_set_static_metadata (element_class, "WebRTC to any number of peers", "Source/Sink/Network/WebRTC",
+      "Sends what is linked to it to all peers, gives out what they send", "rtclink <https://rtclink.example>");
+}

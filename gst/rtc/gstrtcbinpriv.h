@@ -1,0 +1,102 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "gstrtcbin.h"
+#include "gstrtcpad.h"
+#include "gstrtcsources.h"
+#include "gstrtctrack.h"
+#include "core/rtcmessage.h"
+
+G_BEGIN_DECLS
+
+/* Shared by the files of rtcbin only. */
+
+typedef struct
+{
+  guint latency, keyframe_min_interval; /* milliseconds */
+  gchar *stun_server, *turn_server;
+  gboolean relay_only, reuse_source_pads;
+  guint min_rtp_port, max_rtp_port, max_peers;
+  gchar *transport;
+} GstRtcBinSettings;
+
+void gst_rtc_bin_settings_clear (GstRtcBinSettings *settings);
+
+struct _GstRtcBin
+{
+  GstBin parent;
+
+  /* set at construction */
+  GstPad *signal;
+
+  /* OBJECT_LOCK */
+  GstRtcBinSettings settings;
+  guint next_index[2]; /* of request pads, by kind */
+
+  /* from NULL->READY to READY->NULL */
+  GstRtcLoop *loop; /* written under tracks_lock */
+  GThreadPool *reaper; /* from READY->PAUSED to PAUSED->READY */
+
+  GMutex tracks_lock;
+  /* under tracks_lock */
+  GPtrArray *tracks; /* of GstRtcTrack, in the order of their pads */
+
+  const GstRtcTransportClass *transport;
+
+  /* control loop only */
+  gboolean running; /* between READY->PAUSED and PAUSED->READY */
+  GstRtcSources *sources;
+  GHashTable *peers; /* id to GstRtcPeer */
+  GPtrArray *leftovers; /* pads of connections that ended... */
+  gchar *own_id; /* from the server's welcome; NULL: not told */
+  gboolean tracks_known; /* every track had caps at some time */
+  guint64 key_frame_at; /* when the last request went out, milliseconds */
+  GSource *key_frame_timer;
+  gchar **server_ice; /* from the server's welcome: STUN and TURN as URLs with credentials */
+};
+
+/* gstrtcbinroute.c: the signal link. */
+
+/* A message from the signaling; TEXT is taken. Any thread. */
+void gst_rtc_bin_handle_message (GstRtcBin *self, gchar *text);
+
+/* Sends MESSAGE to the signaling. Control loop. MESSAGE is freed. */
+void gst_rtc_bin_send (GstRtcBin *self, RtcMessage *message);
+
+/* Answers the query of a signaling source. */
+void gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query);
+
+/* Ends all sessions and forgets the peers. Control loop. */
+void gst_rtc_bin_drop_peers (GstRtcBin *self, const gchar *reason);
+
+/* The tracks' caps became known or changed, or a track came or went. Control loop. */
+void gst_rtc_bin_tracks_changed (GstRtcBin *self);
+
+/* A copy of the settings; clear it. Any thread. */
+void gst_rtc_bin_get_settings (GstRtcBin *self, GstRtcBinSettings *settings);
+
+/* Asks for key frames of all video tracks, at most once in the set interval for all who ask. Control loop. */
+void gst_rtc_bin_request_key_frames (GstRtcBin *self);
+
+/* Tracks whose caps are known: an array of GstRtcSdpTrack (clear func set), and TRACKS (transfer container) beside it.
+ * Any thread. */
+GArray *gst_rtc_bin_snapshot_tracks (GstRtcBin *self, GPtrArray **tracks, guint *n_unknown);
+
+/* gstrtcbinprops.c */
+void gst_rtc_bin_settings_init (GstRtcBinSettings *settings);
+void gst_rtc_bin_install_properties (GObjectClass *klass);
+void gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec);
+void gst_rtc_bin_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec);
+GType gst_rtc_ice_transport_policy_get_type (void);
+
+/* gstrtcbinstats.c: the value of the property stats. (transfer full) Any thread but the control loop's callers that
+ * hold a lock it wants. */
+GstStructure *gst_rtc_bin_make_stats (GstRtcBin *self);
+
+/* Emits on-message. Control loop. */
+void gst_rtc_bin_emit_message (GstRtcBin *self, const gchar *text);
+
+G_END_DECLS

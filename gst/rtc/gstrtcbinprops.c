@@ -1,0 +1,361 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcbinpriv.h"
+
+#include <string.h>
+
+#define DEFAULT_LATENCY 60
+#define DEFAULT_KEYFRAME_MIN_INTERVAL 300
+#define DEFAULT_MAX_PEERS 64
+#define DEFAULT_MIN_RTP_PORT 0
+#define DEFAULT_MAX_RTP_PORT 65535
+#define DEFAULT_TRANSPORT "auto"
+
+enum
+{
+  PROP_0,
+  PROP_LATENCY,
+  PROP_STUN_SERVER,
+  PROP_TURN_SERVER,
+  PROP_ICE_TRANSPORT_POLICY,
+  PROP_MIN_RTP_PORT,
+  PROP_MAX_RTP_PORT,
+  PROP_MAX_PEERS,
+  PROP_KEYFRAME_MIN_INTERVAL,
+  PROP_REUSE_SOURCE_PADS,
+  PROP_TRANSPORT,
+  PROP_STATS,
+};
+
+GType
+gst_rtc_ice_transport_policy_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {0, "All: addresses of this machine, STUN and TURN", "all"},
+      {1, "Relay: only through a TURN server, so that peers do not learn this machine's addresses", "relay"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type)) {
+    GType made = g_enum_register_static ("GstRtcIceTransportPolicy", values);
+
+    gst_type_mark_as_plugin_api (made, 0);
+    g_once_init_leave (&type, made);
+  }
+  return type;
+}
+
+void
+gst_rtc_bin_settings_init (GstRtcBinSettings *settings)
+{
+  *settings = (GstRtcBinSettings){
+      .latency = DEFAULT_LATENCY,
+      .keyframe_min_interval = DEFAULT_KEYFRAME_MIN_INTERVAL,
+      .max_peers = DEFAULT_MAX_PEERS,
+      .min_rtp_port = DEFAULT_MIN_RTP_PORT,
+      .max_rtp_port = DEFAULT_MAX_RTP_PORT,
+      .reuse_source_pads = TRUE,
+      .transport = g_strdup (DEFAULT_TRANSPORT),
+  };
+}
+
+void
+gst_rtc_bin_settings_clear (GstRtcBinSettings *settings)
+{
+  g_clear_pointer (&settings->stun_server, g_free);
+  g_clear_pointer (&settings->turn_server, g_free);
+  g_clear_pointer (&settings->transport, g_free);
+}
+
+void
+gst_rtc_bin_get_settings (GstRtcBin *self, GstRtcBinSettings *settings)
+{
+  GST_OBJECT_LOCK (self);
+  *settings = self->settings;
+  settings->stun_server = g_strdup (settings->stun_server);
+  settings->turn_server = g_strdup (settings->turn_server);
+  settings->transport = g_strdup (settings->transport);
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* An URL that the ICE agent would silently not understand is refused here, with what it should look like. */
+static void
+set_url (GstRtcBin *self, gchar **field, const GValue *value, const gchar *name, const gchar *form,
+    const gchar *const *schemes)
+{
+  const gchar *url = g_value_get_string (value);
+  const gchar *scheme = url ? g_uri_peek_scheme (url) : NULL;
+
+  if (url && *url && (!scheme || !g_strv_contains (schemes, scheme) || !strstr (url, "://"))) {
+    g_warning ("rtcbin: %s=%s is not of the form %s; it stays as it was", name, url, form);
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  g_free (*field);
+  *field = url && *url ? g_strdup (url) : NULL;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+set_transport (GstRtcBin *self, const gchar *name)
+{
+  if (!gst_rtc_transport_find (name)) {
+    g_warning ("rtcbin: there is no transport \"%s\"; it is auto or webrtcbin", name);
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  g_free (self->settings.transport);
+  self->settings.transport = g_strdup (name);
+  GST_OBJECT_UNLOCK (self);
+}
+
+void
+gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  static const gchar *const stun[] = {"stun", NULL};
+  static const gchar *const turn[] = {"turn", "turns", NULL};
+  GstRtcBin *self = GST_RTC_BIN (object);
+  GstRtcBinSettings *settings = &self->settings;
+
+  switch (id) {
+    case PROP_STUN_SERVER:
+      set_url (self, &settings->stun_server, value, "stun-server", "stun://host:port", stun);
+      return;
+    case PROP_TURN_SERVER:
+      set_url (
+          self, &settings->turn_server, value, "turn-server", "turn://user:password@host:port?transport=udp", turn);
+      return;
+    case PROP_TRANSPORT:
+      set_transport (self, g_value_get_string (value));
+      return;
+  }
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_LATENCY:
+      settings->latency = g_value_get_uint (value);
+      break;
+    case PROP_ICE_TRANSPORT_POLICY:
+      settings->relay_only = g_value_get_enum (value);
+      break;
+    case PROP_MIN_RTP_PORT:
+      settings->min_rtp_port = g_value_get_uint (value);
+      break;
+    case PROP_MAX_RTP_PORT:
+      settings->max_rtp_port = g_value_get_uint (value);
+      break;
+    case PROP_MAX_PEERS:
+      settings->max_peers = g_value_get_uint (value);
+      break;
+    case PROP_KEYFRAME_MIN_INTERVAL:
+      settings->keyframe_min_interval = g_value_get_uint (value);
+      break;
+    case PROP_REUSE_SOURCE_PADS:
+      settings->reuse_source_pads = g_value_get_boolean (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+void
+gst_rtc_bin_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstRtcBin *self = GST_RTC_BIN (object);
+  GstRtcBinSettings *settings = &self->settings;
+
+  if (id == PROP_STATS) {
+    g_value_take_boxed (value, gst_rtc_bin_make_stats (self));
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+    case PROP_LATENCY:
+      g_value_set_uint (value, settings->latency);
+      break;
+    case PROP_STUN_SERVER:
+      g_value_set_string (value, settings->stun_server);
+      break;
+    case PROP_TURN_SERVER:
+      g_value_set_string (value, settings->turn_server);
+      break;
+    case PROP_ICE_TRANSPORT_POLICY:
+      g_value_set_enum (value, settings->relay_only);
+      break;
+    case PROP_MIN_RTP_PORT:
+      g_value_set_uint (value, settings->min_rtp_port);
+      break;
+    case PROP_MAX_RTP_PORT:
+      g_value_set_uint (value, settings->max_rtp_port);
+      break;
+    case PROP_MAX_PEERS:
+      g_value_set_uint (value, settings->max_peers);
+      break;
+    case PROP_KEYFRAME_MIN_INTERVAL:
+      g_value_set_uint (value, settings->keyframe_min_interval);
+      break;
+    case PROP_REUSE_SOURCE_PADS:
+      g_value_set_boolean (value, settings->reuse_source_pads);
+      break;
+    case PROP_TRANSPORT:
+      g_value_set_string (value, settings->transport);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+#define RW (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)
+
+static void
+install_network_properties (GObjectClass *klass)
+{
+  /**
+   * GstRtcBin:stun-server:
+   *
+   * A server that tells this machine its address as seen from outside, for peers beyond a NAT. None by default:
+   * nothing leaves the machine that was not asked for. A server that the signaling offers is used when this is not set.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_STUN_SERVER,
+      g_param_spec_string ("stun-server", "STUN server",
+          "STUN server for peers beyond a NAT, as stun://host:port; none by default. Holds for connections made later",
+          NULL, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:turn-server:
+   *
+   * A relay for peers that cannot be reached directly. Characters of user and password that mean something in a URL are
+   * percent-encoded.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_TURN_SERVER,
+      g_param_spec_string ("turn-server", "TURN server",
+          "Relay for peers that cannot be reached directly, as turn://user:password@host:port?transport=udp (or tcp); "
+          "none by default. Holds for connections made later",
+          NULL, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:ice-transport-policy:
+   *
+   * Which addresses are offered to peers (W3C WebRTC, RTCIceTransportPolicy).
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_ICE_TRANSPORT_POLICY,
+      g_param_spec_enum ("ice-transport-policy", "ICE transport policy",
+          "Which addresses peers are offered: all, or only those of the TURN server. Holds for connections made later",
+          gst_rtc_ice_transport_policy_get_type (), 0, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:min-rtp-port:
+   *
+   * The lowest local UDP port; with #GstRtcBin:max-rtp-port the range to open in a firewall, one port a peer.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_MIN_RTP_PORT,
+      g_param_spec_uint ("min-rtp-port", "Lowest port",
+          "Lowest local UDP port for media, one a peer; 0 leaves it to the system. Holds for connections made later", 0,
+          65535, DEFAULT_MIN_RTP_PORT, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:max-rtp-port:
+   *
+   * The highest local UDP port.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_MAX_RTP_PORT,
+      g_param_spec_uint ("max-rtp-port", "Highest port",
+          "Highest local UDP port for media; not below min-rtp-port. Holds for connections made later", 0, 65535,
+          DEFAULT_MAX_RTP_PORT, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:max-peers:
+   *
+   * How many peers may be connected at a time. Others are told so (error `too-many-peers`).
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_MAX_PEERS,
+      g_param_spec_uint ("max-peers", "Most peers",
+          "How many peers may be connected at a time; more are turned away with an error that says so", 1, 1024,
+          DEFAULT_MAX_PEERS, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:transport:
+   *
+   * What carries the media: `webrtcbin`, or `auto` for the best one that is there.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_TRANSPORT,
+      g_param_spec_string ("transport", "Transport",
+          "What carries the media: auto (the best one there is) or webrtcbin. Set before the element leaves NULL",
+          DEFAULT_TRANSPORT, RW | GST_PARAM_MUTABLE_READY));
+}
+
+void
+gst_rtc_bin_install_properties (GObjectClass *klass)
+{
+  /**
+   * GstRtcBin:latency:
+   *
+   * How long the jitterbuffer holds what peers send, to put packets in order and to have lost ones sent again. A lost
+   * packet comes back after one round trip, so twice the round trip is enough; less shows as gaps, more as delay.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_LATENCY,
+      g_param_spec_uint ("latency", "Latency",
+          "How long received media is held in the jitterbuffer, in milliseconds: about twice the round trip to the "
+          "peer, "
+          "for lost packets to be sent again in time. Holds for connections made later",
+          0, 10000, DEFAULT_LATENCY, RW | GST_PARAM_MUTABLE_PLAYING));
+  install_network_properties (klass);
+  /**
+   * GstRtcBin:keyframe-min-interval:
+   *
+   * Newcomers and losses ask for key frames; the encoder is asked at most once in this time for all of them together.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_KEYFRAME_MIN_INTERVAL,
+      g_param_spec_uint ("keyframe-min-interval", "Key frame interval",
+          "The encoder is asked for a key frame at most once in this many milliseconds, for all peers together", 0,
+          60000, DEFAULT_KEYFRAME_MIN_INTERVAL, RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:reuse-source-pads:
+   *
+   * What happens to a source pad whose peer left: kept, without EOS, for the next stream of its kind, so that a
+   * gst-launch-1.0 line shows the picture again when the camera comes back (the default); or ended with EOS and
+   * removed, as an application with a view for each peer wants it.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_REUSE_SOURCE_PADS,
+      g_param_spec_boolean ("reuse-source-pads", "Reuse source pads",
+          "Keep the source pads of a peer that left for the next peer, instead of ending and removing them", TRUE,
+          RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:stats:
+   *
+   * `application/x-rtcbin-stats` with two arrays. `tracks`, of what is sent: `pad`, `codec` (strings), `packets`,
+   * `bytes`, `frames`, `key-frames` (guint64), `key-frame-requests`, `peers` (guint). `peers`: `peer-id`,
+   * `display-name`, `state`, `session`, `transport-state` (strings), `connects` (guint, how often it was connected),
+   * `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
+   * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something), and an array
+   * `lines` of what is sent and received.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "State, set-up times and counts of every track and peer",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}

@@ -1,0 +1,377 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcbinpriv.h"
+#include "gstrtcpeer.h"
+#include "base/gstrtcsignal.h"
+
+#include <string.h>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_rtc_bin_debug);
+#define GST_CAT_DEFAULT gst_rtc_bin_debug
+
+typedef struct
+{
+  GstRtcBin *bin;
+  gchar *text;
+} Incoming;
+
+static void
+incoming_free (gpointer data)
+{
+  g_free (((Incoming *)data)->text);
+  g_free (data);
+}
+
+void
+gst_rtc_bin_send (GstRtcBin *self, RtcMessage *message)
+{
+  gchar *text = rtc_message_to_json (message);
+
+  GST_LOG_OBJECT (self, "out: %s", text);
+  if (gst_pad_is_linked (self->signal))
+    gst_pad_push_event (self->signal, gst_rtc_signal_event_new (text));
+  else
+    gst_rtc_bin_emit_message (self, text);
+  g_free (text);
+  rtc_message_free (message);
+}
+
+static guint
+count_connections (GstRtcBin *self)
+{
+  GHashTableIter iter;
+  gpointer peer;
+  guint n = 0;
+
+  g_hash_table_iter_init (&iter, self->peers);
+  while (g_hash_table_iter_next (&iter, NULL, &peer))
+    n += gst_rtc_peer_has_connection (peer);
+  return n;
+}
+
+static void
+refuse_peer (GstRtcBin *self, const RtcPeerInfo *info, guint max)
+{
+  gchar *reason =
+      g_strdup_printf ("There are %u peers already, which is the most that is allowed here (max-peers)", max);
+
+  gst_rtc_bin_send (self, rtc_message_new_error (RTC_ERROR_TOO_MANY_PEERS, reason, info->id, NULL));
+  GST_ELEMENT_WARNING (self, RESOURCE, BUSY, ("Peer %s was turned away. %s", info->display_name, reason),
+      ("peer id %s; raise max-peers", info->id));
+  g_free (reason);
+}
+
+static void
+peer_known (GstRtcBin *self, const RtcPeerInfo *info)
+{
+  GstRtcPeer *peer = g_hash_table_lookup (self->peers, info->id);
+  gboolean we_offer = info->offerer && g_strcmp0 (info->offerer, info->id) != 0;
+  GstRtcBinSettings settings;
+
+  if (g_strcmp0 (info->id, self->own_id) == 0)
+    return;
+  if (!peer) {
+    gst_rtc_bin_get_settings (self, &settings);
+    gst_rtc_bin_settings_clear (&settings);
+    if (info->offerer && count_connections (self) >= settings.max_peers) {
+      refuse_peer (self, info, settings.max_peers);
+      return;
+    }
+    peer = gst_rtc_peer_new (self, info->id);
+    g_hash_table_insert (self->peers, g_strdup (info->id), peer);
+    gst_element_post_message (GST_ELEMENT_CAST (self),
+        gst_message_new_element (GST_OBJECT_CAST (self),
+            gst_structure_new ("rtc-peer-joined", "peer-id", G_TYPE_STRING, info->id, "display-name", G_TYPE_STRING,
+                info->display_name, "meta", G_TYPE_STRING, info->meta, NULL)));
+    if (self->tracks_known)
+      gst_rtc_peer_set_ready (peer);
+  }
+  gst_rtc_peer_update (peer, info, we_offer);
+}
+
+static void
+peer_gone (GstRtcBin *self, const gchar *id, const gchar *reason)
+{
+  GstRtcPeer *peer = g_hash_table_lookup (self->peers, id);
+  GstRtcBinSettings settings;
+
+  if (!peer)
+    return;
+  gst_rtc_bin_get_settings (self, &settings);
+  gst_rtc_bin_settings_clear (&settings);
+  gst_rtc_peer_free (peer, reason);
+  gst_rtc_sources_peer_left (self->sources, id, settings.reuse_source_pads);
+  g_hash_table_remove (self->peers, id);
+}
+
+/* Those who are not in the list have left while nobody could tell us. */
+static void
+peers_known (GstRtcBin *self, GPtrArray *infos)
+{
+  GList *ids = g_hash_table_get_keys (self->peers);
+
+  for (GList *at = ids; at; at = at->next) {
+    gboolean found = FALSE;
+
+    for (guint i = 0; infos && i < infos->len; i++)
+      found |= g_strcmp0 (((RtcPeerInfo *)g_ptr_array_index (infos, i))->id, at->data) == 0;
+    if (!found) {
+      gchar *id = g_strdup (at->data);
+
+      peer_gone (self, id, "missing");
+      g_free (id);
+    }
+  }
+  g_list_free (ids);
+  for (guint i = 0; infos && i < infos->len; i++)
+    peer_known (self, g_ptr_array_index (infos, i));
+}
+
+/* turn:host:port?transport=udp of the W3C's form becomes turn://user:password@host:port?transport=udp. */
+static gchar *
+url_for_agent (const gchar *url, const RtcIceServer *server)
+{
+  const gchar *colon = strchr (url, ':'), *host;
+  gchar *user, *password, *result;
+
+  if (!colon)
+    return NULL;
+  host = colon + (g_str_has_prefix (colon, "://") ? 3 : 1);
+  if (!server->username || !server->credential)
+    return g_strdup_printf ("%.*s://%s", (gint)(colon - url), url, host);
+  user = g_uri_escape_string (server->username, NULL, FALSE);
+  password = g_uri_escape_string (server->credential, NULL, FALSE);
+  result = g_strdup_printf ("%.*s://%s:%s@%s", (gint)(colon - url), url, user, password, host);
+  g_free (user);
+  g_free (password);
+  return result;
+}
+
+static void
+on_welcome (GstRtcBin *self, const RtcMessage *message)
+{
+  GPtrArray *urls = g_ptr_array_new ();
+
+  if (!message->resumed && self->own_id && g_strcmp0 (self->own_id, message->peer_id))
+    gst_rtc_bin_drop_peers (self, "signaling began anew");
+  g_free (self->own_id);
+  self->own_id = g_strdup (message->peer_id);
+  for (guint i = 0; message->ice_servers && i < message->ice_servers->len; i++) {
+    const RtcIceServer *server = g_ptr_array_index (message->ice_servers, i);
+
+    for (guint j = 0; server->urls && server->urls[j]; j++) {
+      gchar *url = url_for_agent (server->urls[j], server);
+
+      if (url)
+        g_ptr_array_add (urls, url);
+    }
+  }
+  g_ptr_array_add (urls, NULL);
+  g_strfreev (self->server_ice);
+  self->server_ice = (gchar **)g_ptr_array_free (urls, FALSE);
+}
+
+static void
+on_peer_message (GstRtcBin *self, const RtcMessage *message)
+{
+  GstRtcPeer *peer = message->from ? g_hash_table_lookup (self->peers, message->from) : NULL;
+
+  /* An application without a server may begin with an offer. */
+  if (!peer && message->from && message->type == RTC_MESSAGE_OFFER) {
+    RtcPeerInfo *info = rtc_peer_info_new (message->from);
+
+    info->offerer = g_strdup (message->from);
+    peer_known (self, info);
+    rtc_peer_info_free (info);
+    peer = g_hash_table_lookup (self->peers, message->from);
+  }
+  if (peer)
+    gst_rtc_peer_message (peer, message);
+  else
+    GST_DEBUG_OBJECT (self, "%s from %s, who is not known (any more)", message->type_name, message->from);
+}
+
+static void
+dispatch (GstRtcBin *self, const RtcMessage *message)
+{
+  switch (message->type) {
+    case RTC_MESSAGE_WELCOME:
+      on_welcome (self, message);
+      break;
+    case RTC_MESSAGE_PEERS:
+      peers_known (self, message->peers);
+      break;
+    case RTC_MESSAGE_JOINED:
+      if (message->peers && message->peers->len)
+        peer_known (self, g_ptr_array_index (message->peers, 0));
+      break;
+    case RTC_MESSAGE_LEFT:
+      peer_gone (self, message->peer_id, message->reason ? message->reason : "left");
+      break;
+    case RTC_MESSAGE_ERROR:
+      if (!message->from)
+        GST_WARNING_OBJECT (self, "signaling server: %s: %s", message->code_name, message->reason);
+      else
+        on_peer_message (self, message);
+      break;
+    default:
+      if (rtc_message_type_is_routed (message->type))
+        on_peer_message (self, message);
+      else
+        GST_DEBUG_OBJECT (self, "a message of type %s is not for rtcbin", message->type_name);
+  }
+}
+
+static void
+incoming (gpointer data)
+{
+  Incoming *in = data;
+  GError *error = NULL;
+  RtcMessage *message;
+
+  if (!in->bin->running)
+    return;
+  GST_LOG_OBJECT (in->bin, "in: %s", in->text);
+  message = rtc_message_from_json (in->text, -1, &error);
+  if (message) {
+    dispatch (in->bin, message);
+    rtc_message_free (message);
+  } else {
+    GST_ELEMENT_WARNING (
+        in->bin, STREAM, DECODE, ("A signaling message was left out: %s", error->message), ("%.200s", in->text));
+    g_error_free (error);
+  }
+}
+
+void
+gst_rtc_bin_handle_message (GstRtcBin *self, gchar *text)
+{
+  Incoming *in = g_new (Incoming, 1);
+
+  *in = (Incoming){self, text};
+  gst_rtc_loop_post (self->loop, incoming, in, incoming_free);
+}
+
+void
+gst_rtc_bin_drop_peers (GstRtcBin *self, const gchar *reason)
+{
+  GList *ids = g_hash_table_get_keys (self->peers);
+
+  for (GList *at = ids; at; at = at->next) {
+    gchar *id = g_strdup (at->data);
+
+    peer_gone (self, id, reason);
+    g_free (id);
+  }
+  g_list_free (ids);
+}
+
+static void
+count_tracks (GstRtcBin *self, guint counts[2])
+{
+  counts[0] = counts[1] = 0;
+  g_mutex_lock (&self->tracks_lock);
+  for (guint i = 0; i < self->tracks->len; i++)
+    counts[gst_rtc_track_get_kind (g_ptr_array_index (self->tracks, i))]++;
+  g_mutex_unlock (&self->tracks_lock);
+}
+
+void
+gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
+{
+  GstRtcBinSettings settings;
+  guint counts[2];
+  gchar *urls[3] = {NULL};
+  guint n = 0;
+
+  count_tracks (self, counts);
+  gst_rtc_bin_get_settings (self, &settings);
+  if (settings.stun_server)
+    urls[n++] = settings.stun_server;
+  if (settings.turn_server)
+    urls[n++] = settings.turn_server;
+  gst_rtc_signal_query_set (query,
+      &(GstRtcSignalInfo){
+          counts[0] + counts[1] > 0, counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO], n ? urls : NULL});
+  gst_rtc_bin_settings_clear (&settings);
+}
+
+static void
+tell_counts (GstRtcBin *self)
+{
+  RtcMessage *message = rtc_message_new (RTC_MESSAGE_UPDATE);
+  guint counts[2];
+
+  count_tracks (self, counts);
+  message->has_tracks = TRUE;
+  message->n_video = counts[GST_RTC_KIND_VIDEO];
+  message->n_audio = counts[GST_RTC_KIND_AUDIO];
+  message->role = counts[0] + counts[1] ? RTC_ROLE_BOTH : RTC_ROLE_RECEIVE;
+  gst_rtc_bin_send (self, message);
+}
+
+void
+gst_rtc_bin_tracks_changed (GstRtcBin *self)
+{
+  GPtrArray *tracks;
+  guint n_unknown;
+  GHashTableIter iter;
+  gpointer peer;
+  gboolean was_known = self->tracks_known;
+
+  g_array_unref (gst_rtc_bin_snapshot_tracks (self, &tracks, &n_unknown));
+  g_ptr_array_unref (tracks);
+  if (n_unknown || !self->running)
+    return;
+  self->tracks_known = TRUE;
+  if (was_known)
+    tell_counts (self);
+  g_hash_table_iter_init (&iter, self->peers);
+  while (g_hash_table_iter_next (&iter, NULL, &peer)) {
+    if (was_known)
+      gst_rtc_peer_tracks_changed (peer);
+    else
+      gst_rtc_peer_set_ready (peer);
+  }
+}
+
+static void
+key_frames_now (gpointer user_data)
+{
+  GstRtcBin *self = user_data;
+
+  self->key_frame_timer = NULL;
+  self->key_frame_at = g_get_monotonic_time () / 1000;
+  g_mutex_lock (&self->tracks_lock);
+  for (guint i = 0; i < self->tracks->len; i++) {
+    GstRtcTrack *track = g_ptr_array_index (self->tracks, i);
+
+    if (gst_rtc_track_get_kind (track) == GST_RTC_KIND_VIDEO)
+      gst_rtc_track_force_key_frame (track);
+  }
+  g_mutex_unlock (&self->tracks_lock);
+}
+
+void
+gst_rtc_bin_request_key_frames (GstRtcBin *self)
+{
+  guint64 now = g_get_monotonic_time () / 1000;
+  GstRtcBinSettings settings;
+
+  if (self->key_frame_timer)
+    return;
+  gst_rtc_bin_get_settings (self, &settings);
+  gst_rtc_bin_settings_clear (&settings);
+  if (now >= self->key_frame_at + settings.keyframe_min_interval)
+    key_frames_now (self);
+  else
+    self->key_frame_timer = gst_rtc_loop_add_timeout (
+        self->loop, self->key_frame_at + settings.keyframe_min_interval - now, key_frames_now, self);
+}

@@ -1,0 +1,98 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "gstrtctransport.h"
+
+G_BEGIN_DECLS
+
+/* One session of the signaling protocol with one peer: its transport, its lines, the candidates of both sides. Lives on
+ * the control loop; what its transport tells from other threads comes to the loop through it. */
+typedef struct _GstRtcConnection GstRtcConnection;
+
+typedef enum
+{
+  GST_RTC_CONNECTION_DESCRIPTION, /* sdp */
+  GST_RTC_CONNECTION_CANDIDATE, /* mline, mid, candidate (NULL: no more) */
+  GST_RTC_CONNECTION_STATE, /* state */
+  GST_RTC_CONNECTION_FAILED, /* error */
+  GST_RTC_CONNECTION_STREAM, /* mline, pad */
+  GST_RTC_CONNECTION_KEY_FRAME_WANTED, /* mline */
+} GstRtcConnectionEventType;
+
+/* Borrowed for the call. */
+typedef struct
+{
+  GstRtcConnectionEventType type;
+  GstSDPMessage *sdp;
+  guint mline;
+  gchar *mid, *candidate;
+  GstRtcTransportState state;
+  GError *error;
+  GstPad *pad;
+} GstRtcConnectionEvent;
+
+/* Control loop; never after gst_rtc_connection_close(). */
+typedef void (*GstRtcConnectionFunc) (
+    GstRtcConnection *connection, const GstRtcConnectionEvent *event, gpointer user_data);
+
+struct _GstRtcConnection
+{
+  /* set at construction */
+  gchar *session; /* its name in the protocol */
+  GstRtcTransport *transport;
+  GstBin *parent; /* rtcbin; borrowed */
+  GstRtcLoop *loop; /* borrowed */
+  GstRtcConnectionFunc func;
+  gpointer user_data;
+
+  gint ref_count; /* atomic */
+
+  /* control loop */
+  gboolean closed;
+  GArray *lines; /* of GstRtcLine */
+  gboolean remote_known; /* candidates may be passed on */
+  GPtrArray *waiting; /* candidates of the peer that came before that, of GstRtcConnectionEvent */
+  GPtrArray *local, *remote; /* candidates as text, for the diagnosis */
+  GPtrArray *streams; /* of what receives; owned by the code for source pads */
+  GstRtcTransportState state;
+  guint64 began, described, connected; /* milliseconds of the monotonic clock; 0: not yet */
+};
+
+/* Opens a transport, adds its bin to PARENT and starts it. NULL with ERROR. */
+GstRtcConnection *
+gst_rtc_connection_new (GstBin *parent, const GstRtcTransportClass *klass, const GstRtcTransportConfig *config,
+    const gchar *session, GstRtcConnectionFunc func, gpointer user_data, GError **error);
+
+GstRtcConnection *gst_rtc_connection_ref (GstRtcConnection *self);
+void gst_rtc_connection_unref (gpointer self);
+
+/* Passes on a candidate of the peer (NULL: no more), or keeps it until the peer's description was given. FALSE when
+ * too many wait. */
+gboolean gst_rtc_connection_add_candidate (GstRtcConnection *self, guint mline, const gchar *candidate);
+
+/* The peer's description was given to the transport: passes on what waited. */
+void gst_rtc_connection_remote_known (GstRtcConnection *self);
+
+/* Whether MESSAGE comes from an element of this connection. */
+gboolean gst_rtc_connection_owns (GstRtcConnection *self, GstObject *object);
+
+/* Whether OBJECT is, or is inside of, the bin of any connection in PARENT. Any thread. */
+gboolean gst_rtc_connection_is_inside (GstObject *parent, GstObject *object);
+
+/* Ends it: no event comes any more. Elements stop in a thread of REAPER, since that may take a while; the
+ * caller's reference is taken. */
+void gst_rtc_connection_close (GstRtcConnection *self, GThreadPool *reaper);
+
+/* The function of the pool for the above: data is a connection. */
+void gst_rtc_connection_reap (gpointer connection, gpointer user_data);
+
+/* Which stage it is in or failed in, for people: "finding a path to the peer (ICE)". */
+const gchar *gst_rtc_connection_stage (GstRtcConnection *self);
+
+/* For people: "ours: 192.0.2.1:5000/udp host; theirs: none". (transfer full) */
+gchar *gst_rtc_connection_describe_candidates (GstRtcConnection *self);
+
+G_END_DECLS

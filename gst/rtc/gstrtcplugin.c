@@ -1,0 +1,27 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcbin.h"
+
+/**
+ * plugin-rtc:
+ *
+ * WebRTC as parts of a pipeline: `rtcbin` connects to any number of peers, payloads what is linked to it once for all
+ * of them, and gives out what they send.
+ *
+ * Since: 0.1
+ */
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  return GST_ELEMENT_REGISTER (rtcbin, plugin);
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, rtc, "WebRTC as parts of a pipeline", plugin_init, VERSION,
+    GST_LICENSE, GST_PACKAGE_NAME, GST_PACKAGE_ORIGIN)

@@ -1,0 +1,576 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcsdp.h"
+#include "core/rtcmessage.h"
+
+#include <gst/rtp/gstrtppayloads.h>
+#include <string.h>
+
+#define MAX_LINES 96
+#define MAX_FORMATS 128
+#define MAX_ATTRIBUTES 512
+
+#define bad_sdp(...) g_set_error (error, RTC_ERROR, RTC_ERROR_BAD_SDP, __VA_ARGS__)
+
+void
+gst_rtc_line_clear (GstRtcLine *line)
+{
+  g_clear_pointer (&line->mid, g_free);
+  g_clear_pointer (&line->stream_name, g_free);
+  gst_clear_caps (&line->caps);
+}
+
+static GArray *
+lines_new (void)
+{
+  GArray *lines = g_array_new (FALSE, TRUE, sizeof (GstRtcLine));
+
+  g_array_set_clear_func (lines, (GDestroyNotify)gst_rtc_line_clear);
+  return lines;
+}
+
+const gchar *
+gst_rtc_sdp_get_attribute (const GstSDPMessage *sdp, const GstSDPMedia *media, const gchar *name)
+{
+  const gchar *value = gst_sdp_media_get_attribute_val (media, name);
+
+  return value ? value : gst_sdp_message_get_attribute_val (sdp, name);
+}
+
+gboolean
+gst_rtc_sdp_media_is_rejected (const GstSDPMedia *media)
+{
+  if (gst_sdp_media_get_port (media) != 0)
+    return FALSE;
+  for (guint i = 0; i < gst_sdp_media_attributes_len (media); i++) {
+    if (strcmp (gst_sdp_media_get_attribute (media, i)->key, "bundle-only") == 0)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Parsing. */
+
+static gboolean
+check_fingerprint (const gchar *value)
+{
+  const gchar *digits = value ? strchr (value, ' ') : NULL;
+  guint n = 0;
+
+  if (!digits)
+    return FALSE;
+  while (*digits == ' ')
+    digits++;
+  for (; g_ascii_isxdigit (digits[0]) && g_ascii_isxdigit (digits[1]); n++) {
+    digits += 2;
+    if (*digits != ':')
+      return *digits == '\0' && n + 1 >= 20 && n + 1 <= 64;
+    digits++;
+  }
+  return FALSE;
+}
+
+static gboolean
+check_section (const GstSDPMessage *sdp, guint index, GHashTable *mids, GError **error)
+{
+  const GstSDPMedia *media = gst_sdp_message_get_media (sdp, index);
+  const gchar *kind = gst_sdp_media_get_media (media), *proto = gst_sdp_media_get_proto (media);
+  const gchar *mid = gst_sdp_media_get_attribute_val (media, "mid"), *ufrag, *pwd;
+
+  if (!mid) {
+    bad_sdp ("Section %u (m=%s) of the description has no a=mid; each section needs one (RFC 8829, section 5.2.1)",
+        index, kind);
+    return FALSE;
+  }
+  if (strlen (mid) > 32 || !rtc_id_is_valid (mid) || !g_hash_table_add (mids, (gpointer)mid)) {
+    bad_sdp ("Section %u (m=%s) of the description has the a=mid \"%.40s\", which is used twice, longer than 32 "
+             "characters or no token",
+        index, kind, mid);
+    return FALSE;
+  }
+  if (gst_sdp_media_formats_len (media) == 0 || gst_sdp_media_formats_len (media) > MAX_FORMATS
+      || gst_sdp_media_attributes_len (media) > MAX_ATTRIBUTES) {
+    bad_sdp ("Section %u (m=%s) of the description has %u formats and %u attributes; 1 to %u and at most %u are taken",
+        index, kind, gst_sdp_media_formats_len (media), gst_sdp_media_attributes_len (media), MAX_FORMATS,
+        MAX_ATTRIBUTES);
+    return FALSE;
+  }
+  if (gst_rtc_sdp_media_is_rejected (media))
+    return TRUE;
+  if (!proto || (!strstr (proto, "RTP/S") && !strstr (proto, "DTLS"))) {
+    bad_sdp ("Section %u (m=%s) of the description wants the transport %.40s; only secured ones are taken, such as "
+             "UDP/TLS/RTP/SAVPF",
+        index, kind, proto ? proto : "(none)");
+    return FALSE;
+  }
+  if (!check_fingerprint (gst_rtc_sdp_get_attribute (sdp, media, "fingerprint"))) {
+    bad_sdp (
+        "Section %u (m=%s) of the description has no a=fingerprint of the peer's certificate, so the peer could not "
+        "be told from an attacker",
+        index, kind);
+    return FALSE;
+  }
+  ufrag = gst_rtc_sdp_get_attribute (sdp, media, "ice-ufrag");
+  pwd = gst_rtc_sdp_get_attribute (sdp, media, "ice-pwd");
+  if (!ufrag || strlen (ufrag) < 4 || strlen (ufrag) > 256 || !pwd || strlen (pwd) < 22 || strlen (pwd) > 256) {
+    bad_sdp ("Section %u (m=%s) of the description has no a=ice-ufrag of 4 to 256 or a=ice-pwd of 22 to 256 characters "
+             "(RFC 8839, section 5.4)",
+        index, kind);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+GstSDPMessage *
+gst_rtc_sdp_parse (const gchar *text, GError **error)
+{
+  gsize length = text ? strlen (text) : 0;
+  GstSDPMessage *sdp = NULL;
+  GHashTable *mids;
+  gboolean ok = TRUE;
+
+  if (length == 0 || length > RTC_MAX_SDP) {
+    bad_sdp ("The description has %" G_GSIZE_FORMAT " bytes; 1 to %u are taken", length, RTC_MAX_SDP);
+    return NULL;
+  }
+  gst_sdp_message_new (&sdp);
+  /* GstSDP takes nearly anything for a description, so the first line is looked at here. */
+  if (!g_str_has_prefix (text, "v=0") || !g_utf8_validate (text, length, NULL)
+      || gst_sdp_message_parse_buffer ((const guint8 *)text, length, sdp) != GST_SDP_OK) {
+    bad_sdp ("This is not a session description (RFC 8866): it does not begin with v=0, or is not text");
+    gst_sdp_message_free (sdp);
+    return NULL;
+  }
+  if (gst_sdp_message_medias_len (sdp) == 0 || gst_sdp_message_medias_len (sdp) > MAX_LINES
+      || gst_sdp_message_attributes_len (sdp) > MAX_ATTRIBUTES) {
+    bad_sdp (
+        "The description has %u sections (m= lines); 1 to %u are taken", gst_sdp_message_medias_len (sdp), MAX_LINES);
+    gst_sdp_message_free (sdp);
+    return NULL;
+  }
+  mids = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 0; ok && i < gst_sdp_message_medias_len (sdp); i++)
+    ok = check_section (sdp, i, mids, error);
+  g_hash_table_unref (mids);
+  if (!ok)
+    g_clear_pointer (&sdp, gst_sdp_message_free);
+  return sdp;
+}
+
+gchar **
+gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp)
+{
+  GPtrArray *found = g_ptr_array_new ();
+  const GstSDPMedia *media = NULL;
+
+  /* In a bundle the first section that is not rejected speaks for all (RFC 8843, section 7.1). */
+  for (guint i = 0; !media && i < gst_sdp_message_medias_len (sdp); i++) {
+    const GstSDPMedia *candidate = gst_sdp_message_get_media (sdp, i);
+
+    if (!gst_rtc_sdp_media_is_rejected (candidate))
+      media = candidate;
+  }
+  for (guint pass = 0; media && pass < 2 && found->len == 0; pass++) {
+    for (guint i = 0;; i++) {
+      const gchar *value = pass == 0 ? gst_sdp_media_get_attribute_val_n (media, "fingerprint", i)
+                                     : gst_sdp_message_get_attribute_val_n (sdp, "fingerprint", i);
+      const gchar *space = value ? strchr (value, ' ') : NULL;
+
+      if (!value)
+        break;
+      if (space) {
+        gchar *hash = g_ascii_strdown (value, space - value);
+        gchar *digits = g_strstrip (g_ascii_strup (space, -1));
+
+        g_ptr_array_add (found, g_strconcat (hash, " ", digits, NULL));
+        g_free (hash);
+        g_free (digits);
+      }
+    }
+  }
+  g_ptr_array_add (found, NULL);
+  return (gchar **)g_ptr_array_free (found, FALSE);
+}
+
+GstCaps *
+gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload)
+{
+  GstCaps *caps = gst_sdp_media_get_caps_from_media (media, payload);
+  GstStructure *s;
+
+  if (!caps)
+    return NULL;
+  s = gst_caps_get_structure (caps, 0);
+  gst_structure_set_name (s, "application/x-rtp");
+  if (!gst_structure_has_field (s, "encoding-name")) {
+    const GstRTPPayloadInfo *info = gst_rtp_payload_info_for_pt (payload);
+
+    if (info)
+      gst_structure_set (s, "encoding-name", G_TYPE_STRING, info->encoding_name, NULL);
+  }
+  return caps;
+}
+
+/* Planning. */
+
+static gint
+find_rtx_payload (const GstSDPMedia *media, gint payload)
+{
+  for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
+    gint rtx = atoi (gst_sdp_media_get_format (media, i));
+    GstCaps *caps = gst_rtc_sdp_format_caps (media, rtx);
+    gboolean found = FALSE;
+
+    if (caps) {
+      const GstStructure *s = gst_caps_get_structure (caps, 0);
+      const gchar *apt = gst_structure_get_string (s, "apt");
+
+      found = g_strcmp0 (gst_structure_get_string (s, "encoding-name"), "RTX") == 0 && apt && atoi (apt) == payload;
+      gst_caps_unref (caps);
+    }
+    if (found)
+      return rtx;
+  }
+  return -1;
+}
+
+static guint
+find_extension (const GstSDPMedia *media, const gchar *uri)
+{
+  const gchar *value;
+
+  for (guint i = 0; (value = gst_sdp_media_get_attribute_val_n (media, "extmap", i)); i++) {
+    const gchar *space = strchr (value, ' ');
+    guint id = atoi (value);
+
+    /* 15 and above need the two-byte form, which no one of ours writes. */
+    if (space && id >= 1 && id <= 14 && g_str_has_prefix (space + 1, uri)
+        && (space[1 + strlen (uri)] == '\0' || space[1 + strlen (uri)] == ' '))
+      return id;
+  }
+  return 0;
+}
+
+static void
+line_set_format (GstRtcLine *line, const GstSDPMedia *media, const GstRtcCodec *codec, gint payload, GstCaps *caps)
+{
+  line->accepted = TRUE;
+  line->codec = codec;
+  line->payload = payload;
+  line->rtx_payload = find_rtx_payload (media, payload);
+  line->ext_mid = find_extension (media, GST_RTC_EXT_MID);
+  line->ext_twcc = find_extension (media, GST_RTC_EXT_TWCC);
+  line->ext_audio_level = line->kind == GST_RTC_KIND_AUDIO ? find_extension (media, GST_RTC_EXT_AUDIO_LEVEL) : 0;
+  gst_caps_take (&line->caps, caps);
+}
+
+static gboolean
+line_match_track (GstRtcLine *line, const GstSDPMedia *media, const GstRtcSdpTrack *track)
+{
+  GstCaps *best_caps = NULL;
+  gint best_payload = -1;
+  guint best = 0;
+
+  for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
+    gint payload = atoi (gst_sdp_media_get_format (media, i));
+    GstCaps *caps = gst_rtc_sdp_format_caps (media, payload);
+    guint match = caps ? gst_rtc_codec_match (track->codec, track->caps, caps) : 0;
+
+    if (match > best) {
+      best = match;
+      best_payload = payload;
+      gst_caps_replace (&best_caps, caps);
+    }
+    gst_clear_caps (&caps);
+  }
+  if (!best)
+    return FALSE;
+  line_set_format (line, media, track->codec, best_payload, best_caps);
+  return TRUE;
+}
+
+static gboolean
+line_match_receive (GstRtcLine *line, const GstSDPMedia *media)
+{
+  for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
+    gint payload = atoi (gst_sdp_media_get_format (media, i));
+    GstCaps *caps = gst_rtc_sdp_format_caps (media, payload);
+    const GstRtcCodec *codec = NULL;
+
+    if (caps) {
+      codec = gst_rtc_codec_by_encoding_name (
+          line->kind, gst_structure_get_string (gst_caps_get_structure (caps, 0), "encoding-name"));
+      /* A depayloader takes every profile, a decoder here takes the plain ones. */
+      if (codec && gst_rtc_codec_match (codec, caps, caps)) {
+        line_set_format (line, media, codec, payload, caps);
+        return TRUE;
+      }
+      gst_caps_unref (caps);
+    }
+  }
+  return FALSE;
+}
+
+static void
+add_problem (GString **problems, const gchar *format, ...)
+{
+  va_list args;
+
+  if (!*problems)
+    *problems = g_string_new (NULL);
+  else
+    g_string_append_c (*problems, ' ');
+  va_start (args, format);
+  g_string_append_vprintf (*problems, format, args);
+  va_end (args);
+}
+
+/* For people: "VP8, VP9, AV1". */
+static gchar *
+describe_formats (const GstSDPMedia *media)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
+    GstCaps *caps = gst_rtc_sdp_format_caps (media, atoi (gst_sdp_media_get_format (media, i)));
+    const GstStructure *s = caps ? gst_caps_get_structure (caps, 0) : NULL;
+    const gchar *name = s ? gst_structure_get_string (s, "encoding-name") : NULL;
+    const gchar *id = s ? gst_structure_get_string (s, "profile-level-id") : NULL;
+
+    if (name && strcmp (name, "RTX") && strcmp (name, "RED") && strcmp (name, "ULPFEC") && strcmp (name, "FLEXFEC-03")
+        && (id || !strstr (names->str, name)))
+      g_string_append_printf (names, "%s%s%s%s", names->len ? ", " : "", name, id ? " " : "", id ? id : "");
+    gst_clear_caps (&caps);
+  }
+  return g_string_free (names, FALSE);
+}
+
+static gint
+direction_from_key (const gchar *key, gint otherwise)
+{
+  static const gchar *const names[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    if (g_strcmp0 (key, names[i]) == 0)
+      return i;
+  }
+  return otherwise;
+}
+
+static void
+section_directions (const GstSDPMessage *sdp, const GstSDPMedia *media, gboolean *sends, gboolean *receives)
+{
+  gint direction = 0;
+
+  for (guint i = 0; i < gst_sdp_message_attributes_len (sdp); i++)
+    direction = direction_from_key (gst_sdp_message_get_attribute (sdp, i)->key, direction);
+  for (guint i = 0; i < gst_sdp_media_attributes_len (media); i++)
+    direction = direction_from_key (gst_sdp_media_get_attribute (media, i)->key, direction);
+  *sends = direction <= 1;
+  *receives = direction == 0 || direction == 2;
+}
+
+static gchar *
+get_stream_name (const GstSDPMedia *media)
+{
+  const gchar *msid = gst_sdp_media_get_attribute_val (media, "msid");
+  gchar *name = msid ? g_strndup (msid, MIN (strcspn (msid, " "), 128)) : NULL;
+
+  if (name && (strcmp (name, "-") == 0 || !*name))
+    g_clear_pointer (&name, g_free);
+  return name;
+}
+
+/* Gives the line the first of our tracks that is still free and that the peer takes there. */
+static void
+plan_send (GstRtcLine *line, const GstSDPMedia *media, const GstRtcSdpTrack *tracks, guint n_tracks, gboolean *used,
+    GString **mismatches)
+{
+  for (guint t = 0; t < n_tracks; t++) {
+    if (used[t] || tracks[t].kind != line->kind)
+      continue;
+    if (line_match_track (line, media, &tracks[t])) {
+      used[t] = TRUE;
+      line->track = t;
+      line->send = TRUE;
+      return;
+    }
+    gchar *ours = gst_rtc_codec_describe (tracks[t].codec, tracks[t].caps), *theirs = describe_formats (media);
+
+    add_problem (mismatches, "%s is %s, but the peer takes only %s.", tracks[t].name, ours, theirs);
+    g_free (ours);
+    g_free (theirs);
+  }
+}
+
+static void
+plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *media, const GstRtcSdpTrack *tracks,
+    guint n_tracks, gboolean *used, GString **mismatches)
+{
+  const gchar *kind = gst_sdp_media_get_media (media);
+  gboolean they_send, they_receive;
+
+  line->mid = g_strdup (gst_sdp_media_get_attribute_val (media, "mid"));
+  line->track = line->payload = line->rtx_payload = -1;
+  line->kind = g_strcmp0 (kind, "audio") == 0 ? GST_RTC_KIND_AUDIO : GST_RTC_KIND_VIDEO;
+  if (gst_rtc_sdp_media_is_rejected (media) || (strcmp (kind, "audio") && strcmp (kind, "video")))
+    return;
+  section_directions (offer, media, &they_send, &they_receive);
+  line->stream_name = get_stream_name (media);
+  if (they_receive)
+    plan_send (line, media, tracks, n_tracks, used, mismatches);
+  if (they_send && (line->accepted || line_match_receive (line, media)))
+    line->receive = TRUE;
+}
+
+GArray *
+gst_rtc_sdp_plan_answer (
+    const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, gchar **problems, GError **error)
+{
+  GArray *lines = lines_new ();
+  gboolean *used = g_new0 (gboolean, n_tracks + 1);
+  gboolean any = FALSE;
+  GString *trouble = NULL;
+
+  *problems = NULL;
+  g_array_set_size (lines, gst_sdp_message_medias_len (offer));
+  for (guint i = 0; i < lines->len; i++) {
+    GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
+
+    line->mline = i;
+    plan_line (line, offer, gst_sdp_message_get_media (offer, i), tracks, n_tracks, used, &trouble);
+    any |= line->accepted;
+  }
+  for (guint t = 0; t < n_tracks; t++) {
+    if (!used[t] && !trouble)
+      add_problem (&trouble, "The peer's offer has no %s section for %s.", gst_rtc_kind_to_string (tracks[t].kind),
+          tracks[t].name);
+  }
+  /* What did not fit one line may have found another. */
+  if (trouble) {
+    gboolean all = TRUE;
+
+    for (guint t = 0; t < n_tracks; t++)
+      all &= used[t];
+    if (all) {
+      g_string_free (trouble, TRUE);
+      trouble = NULL;
+    }
+  }
+  g_free (used);
+  if (!any) {
+    g_set_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, "Nothing in the offer can be sent or received here. %s",
+        trouble ? trouble->str : "It has no audio or video section with a codec that is installed.");
+    g_clear_pointer (&lines, g_array_unref);
+  } else if (trouble) {
+    *problems = g_strdup (trouble->str);
+  }
+  if (trouble)
+    g_string_free (trouble, TRUE);
+  return lines;
+}
+
+GArray *
+gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio)
+{
+  GArray *lines = lines_new ();
+
+  for (guint i = 0; i < n_tracks + n_video + n_audio; i++) {
+    GstRtcLine line = {.mline = i, .accepted = TRUE, .track = -1, .payload = -1, .rtx_payload = -1};
+
+    if (i < n_tracks) {
+      line.kind = tracks[i].kind;
+      line.codec = tracks[i].codec;
+      line.send = TRUE;
+      line.track = i;
+    } else {
+      line.kind = i < n_tracks + n_video ? GST_RTC_KIND_VIDEO : GST_RTC_KIND_AUDIO;
+      line.receive = TRUE;
+    }
+    g_array_append_val (lines, line);
+  }
+  return lines;
+}
+
+static gboolean
+apply_section (GstRtcLine *line, const GstSDPMessage *answer, const GstSDPMedia *media, GString **trouble)
+{
+  gboolean they_send, they_receive;
+  gint payload;
+  GstCaps *caps;
+  const GstRtcCodec *codec;
+
+  line->accepted = FALSE;
+  if (gst_rtc_sdp_media_is_rejected (media)) {
+    line->send = line->receive = FALSE;
+    return TRUE;
+  }
+  section_directions (answer, media, &they_send, &they_receive);
+  line->send &= they_receive;
+  line->receive &= they_send;
+  if (!line->send && !line->receive)
+    return TRUE;
+  payload = atoi (gst_sdp_media_get_format (media, 0));
+  caps = gst_rtc_sdp_format_caps (media, payload);
+  codec = caps ? gst_rtc_codec_by_encoding_name (
+              line->kind, gst_structure_get_string (gst_caps_get_structure (caps, 0), "encoding-name"))
+               : NULL;
+  if (!codec || (line->send && codec != line->codec)) {
+    add_problem (trouble, "The peer's answer names a codec in section %u that was not offered there.", line->mline);
+    gst_clear_caps (&caps);
+    return FALSE;
+  }
+  g_free (line->stream_name);
+  line->stream_name = get_stream_name (media);
+  line_set_format (line, media, codec, payload, caps);
+  return TRUE;
+}
+
+gboolean
+gst_rtc_sdp_apply_answer (const GstSDPMessage *answer, GArray *lines, gchar **problems, GError **error)
+{
+  GString *trouble = NULL;
+  gboolean any = FALSE;
+
+  *problems = NULL;
+  if (gst_sdp_message_medias_len (answer) != lines->len) {
+    bad_sdp ("The answer has %u sections, the offer had %u", gst_sdp_message_medias_len (answer), lines->len);
+    return FALSE;
+  }
+  for (guint i = 0; i < lines->len; i++) {
+    GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
+    const GstSDPMedia *media = gst_sdp_message_get_media (answer, i);
+    const gchar *mid = gst_sdp_media_get_attribute_val (media, "mid");
+    gboolean wanted = line->send;
+
+    if (g_strcmp0 (gst_sdp_media_get_media (media), gst_rtc_kind_to_string (line->kind))
+        || g_strcmp0 (mid, line->mid)) {
+      bad_sdp ("Section %u of the answer is m=%s with a=mid:%s, the offer's was m=%s with a=mid:%s", i,
+          gst_sdp_media_get_media (media), mid, gst_rtc_kind_to_string (line->kind), line->mid);
+      break;
+    }
+    if (!apply_section (line, answer, media, &trouble)) {
+      bad_sdp ("%s", trouble->str);
+      break;
+    }
+    if (wanted && !line->send)
+      add_problem (&trouble, "The peer does not take our %s in section %u (%s).", gst_rtc_kind_to_string (line->kind),
+          i, line->codec ? line->codec->encoding_name : "any codec");
+    any |= line->accepted;
+  }
+  if (!any && !*error)
+    g_set_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, "The peer rejected every section of our offer. %s",
+        trouble ? trouble->str : "");
+  if (trouble && !*error)
+    *problems = g_strdup (trouble->str);
+  if (trouble)
+    g_string_free (trouble, TRUE);
+  return *error == NULL;
+}

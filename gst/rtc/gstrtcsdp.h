@@ -1,0 +1,80 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <gst/gst.h>
+#include <gst/sdp/sdp.h>
+
+#include "gstrtccodec.h"
+
+G_BEGIN_DECLS
+
+/* What is decided about descriptions, without a socket or a transport near: pure functions over GstSDPMessage. */
+
+#define GST_RTC_EXT_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
+#define GST_RTC_EXT_TWCC "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+#define GST_RTC_EXT_AUDIO_LEVEL "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+/* A track of ours, as far as negotiation needs it. */
+typedef struct
+{
+  const gchar *name; /* of the pad, for messages */
+  GstRtcKind kind;
+  const GstRtcCodec *codec;
+  GstCaps *caps; /* RTP caps as the payloader made them */
+} GstRtcSdpTrack;
+
+/* One m-line after negotiation. Direction is ours: send is from here to the peer. */
+typedef struct
+{
+  guint mline; /* its place in the peer's or our description, rejected ones counted */
+  gchar *mid;
+  GstRtcKind kind;
+  gboolean accepted;
+  gboolean send, receive;
+  gint track; /* which of our tracks is sent; -1: none */
+  const GstRtcCodec *codec; /* NULL when not accepted */
+  gint payload, rtx_payload; /* -1: none */
+  guint ext_mid, ext_twcc, ext_audio_level; /* RFC 8285 ids, one-byte form; 0: not negotiated */
+  gchar *stream_name; /* first part of the peer's a=msid; NULL: none */
+  GstCaps *caps; /* RTP caps of the format, as the description has them */
+} GstRtcLine;
+
+void gst_rtc_line_clear (GstRtcLine *line);
+
+/* Reads and validates a description from the network: size, counts, a=mid, a=fingerprint, ICE credentials, the kinds of
+ * lines. Everything that makes webrtcbin abort or misbehave, and that a peer can cause, is refused here.
+ * Returns: (transfer full): NULL with ERROR in the domain RTC_ERROR, code RTC_ERROR_BAD_SDP. */
+GstSDPMessage *gst_rtc_sdp_parse (const gchar *text, GError **error);
+
+/* Decides what to answer to OFFER with N_TRACKS tracks of ours.
+ * PROBLEMS: (out) (transfer full) (nullable): what is not sent and why, as sentences; NULL when all is well.
+ * Returns: (transfer full) (element-type GstRtcLine): one for each m-line; NULL with ERROR (RTC_ERROR_NO_COMMON_CODEC
+ *   or _BAD_SDP) when nothing at all could pass. */
+GArray *gst_rtc_sdp_plan_answer (
+    const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, gchar **problems, GError **error);
+
+/* Lays out an offer: a sendonly line for each track, then N_VIDEO and N_AUDIO recvonly ones. */
+GArray *gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio);
+
+/* Fills LINES, our own offer's, with what ANSWER says: accepted or not, payload types, extension ids.
+ * FALSE with ERROR (RTC_ERROR_BAD_SDP, RTC_ERROR_NO_COMMON_CODEC) when it does not fit the offer. */
+gboolean gst_rtc_sdp_apply_answer (const GstSDPMessage *answer, GArray *lines, gchar **problems, GError **error);
+
+/* All certificates that the description vouches for, as "sha-256 AB:CD:..", lower-case hash name, upper-case digits.
+ * (transfer full) */
+gchar **gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp);
+
+/* An attribute of the media section, or else of the session. */
+const gchar *gst_rtc_sdp_get_attribute (const GstSDPMessage *sdp, const GstSDPMedia *media, const gchar *name);
+
+/* Whether the peer rejected this section: port 0 without a=bundle-only (RFC 8843, section 6). */
+gboolean gst_rtc_sdp_media_is_rejected (const GstSDPMedia *media);
+
+/* RTP caps of one format of a section, with its static name when it has no a=rtpmap. NULL when it makes no sense.
+ * (transfer full) */
+GstCaps *gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload);
+
+G_END_DECLS

@@ -1,0 +1,124 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <gst/gst.h>
+#include <gst/sdp/sdp.h>
+
+#include "gstrtcsdp.h"
+#include "base/gstrtcloop.h"
+
+G_BEGIN_DECLS
+
+/* One connection to one peer: what rtcbin needs of a WebRTC transport, and all that it knows of one. An implementation
+ * is a table of functions, without a GType, that starts its own struct with GstRtcTransport.
+ *
+ * A transport lives through one session of the signaling protocol: one offer and one answer. It is told what to do
+ * from rtcbin's control loop only, except for send(), and tells what happened through GstRtcTransportEvents, from any
+ * thread, holding no lock of its own that one of these functions takes. */
+typedef struct _GstRtcTransport GstRtcTransport;
+typedef struct _GstRtcTransportClass GstRtcTransportClass;
+
+typedef enum
+{
+  GST_RTC_TRANSPORT_NEW,
+  GST_RTC_TRANSPORT_GATHERING,
+  GST_RTC_TRANSPORT_CHECKING, /* ICE looks for a path */
+  GST_RTC_TRANSPORT_SECURING, /* a path was found, DTLS and its certificate are next */
+  GST_RTC_TRANSPORT_CONNECTED, /* and the peer's certificate is the one that its description vouched for */
+  GST_RTC_TRANSPORT_DISCONNECTED, /* nothing was heard for a while; may come back */
+} GstRtcTransportState;
+
+const gchar *gst_rtc_transport_state_to_string (GstRtcTransportState state);
+
+/* All strings are borrowed for the call. */
+typedef struct
+{
+  GstRtcLoop *loop; /* the control loop, for what the transport does asynchronously */
+  const gchar *peer_id;
+  guint latency; /* of the jitterbuffer, milliseconds */
+  const gchar *stun_server; /* stun://host:port, or NULL */
+  gchar **turn_servers; /* turn(s)://user:password@host:port?transport=.., or NULL */
+  gboolean relay_only;
+  guint min_rtp_port, max_rtp_port; /* 0 and 65535: any */
+} GstRtcTransportConfig;
+
+/* Called from any thread. The callee only copies and queues: it never calls back into the transport, and never waits.
+ */
+typedef struct
+{
+  /* The description that this side made, mids and payload types in LINES filled in when it is an offer. (transfer full)
+   */
+  void (*description) (GstRtcTransport *transport, GstSDPMessage *sdp, gpointer user_data);
+
+  /* A local candidate; CANDIDATE is NULL when there are no more. */
+  void (*candidate) (
+      GstRtcTransport *transport, guint mline, const gchar *mid, const gchar *candidate, gpointer user_data);
+
+  void (*state) (GstRtcTransport *transport, GstRtcTransportState state, gpointer user_data);
+
+  /* It is over: ERROR (transfer full) is in the domain RTC_ERROR. Reported once. */
+  void (*failed) (GstRtcTransport *transport, GError *error, gpointer user_data);
+
+  /* RTP of one stream came in: PAD (application/x-rtp, blocked) belongs to an element in the transport's bin. It is
+   * linked on the control loop and then unblocked with unblock(). */
+  void (*stream) (GstRtcTransport *transport, guint mline, GstPad *pad, gpointer user_data);
+
+  /* The peer asks for a key frame of what is sent on this line (PLI or FIR). */
+  void (*key_frame_wanted) (GstRtcTransport *transport, guint mline, gpointer user_data);
+} GstRtcTransportEvents;
+
+struct _GstRtcTransportClass
+{
+  const gchar *name; /* value of rtcbin's property transport */
+
+  /* Whether what it needs is installed. FALSE with ERROR that says what is missing. */
+  gboolean (*check) (GError **error);
+
+  /* Returns: (transfer full): a transport whose BIN the caller adds to its own bin before anything else; NULL with
+   * ERROR. */
+  GstRtcTransport *(*open) (
+      const GstRtcTransportConfig *config, const GstRtcTransportEvents *events, gpointer user_data, GError **error);
+
+  /* One of these two begins the session. LINES (element-type GstRtcLine) is copied. description() answers. */
+  void (*make_offer) (GstRtcTransport *transport, const GArray *lines, const GstRtcSdpTrack *tracks);
+  void (*take_offer) (
+      GstRtcTransport *transport, const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks);
+
+  /* The answer to make_offer(), after gst_rtc_sdp_apply_answer() filled LINES. */
+  void (*take_answer) (GstRtcTransport *transport, const GstSDPMessage *answer, const GArray *lines);
+
+  /* A checked candidate of the peer; CANDIDATE is NULL when there are no more. Only after the peer's description. */
+  void (*add_candidate) (GstRtcTransport *transport, guint mline, const gchar *candidate);
+
+  /* Sends packets of a track on the line. LIST is shared with other peers: never written to. PTS is running time.
+   * Streaming threads, only when CONNECTED, one thread at a time for each line. Never blocks. */
+  void (*send) (GstRtcTransport *transport, guint mline, GstBufferList *list);
+
+  /* Lets a blocked stream's data pass. */
+  void (*unblock) (GstRtcTransport *transport, GstPad *pad);
+
+  /* Adds fields to STATS (see rtcbin's property stats). Control loop. */
+  void (*add_stats) (GstRtcTransport *transport, GstStructure *stats);
+
+  /* No event comes after this, and nothing is sent. Control loop; does not block. */
+  void (*close) (GstRtcTransport *transport);
+
+  /* Frees it, once its bin is in NULL and out of the caller's bin. Any thread; may block. */
+  void (*free) (GstRtcTransport *transport);
+};
+
+struct _GstRtcTransport
+{
+  const GstRtcTransportClass *klass;
+  const GstRtcTransportEvents *events;
+  gpointer user_data;
+  GstElement *bin; /* (transfer full) a GstBin with all elements of the connection */
+};
+
+/* By the value of rtcbin's property "transport", "auto" included. NULL when there is no such one. */
+const GstRtcTransportClass *gst_rtc_transport_find (const gchar *name);
+
+G_END_DECLS
