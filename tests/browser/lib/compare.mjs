@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/** Brightness (BT.601) of packed pixels. @param {Uint8Array} pixels @param {number} step bytes a pixel: 3 or 4 */
-export function luma(pixels, step) {
-  const out = new Float64Array(pixels.length / step);
-  for (let i = 0, at = 0; i < out.length; i++, at += step)
+/** Brightness (BT.601), 0 to 255, of packed RGBA. @param {Uint8Array} pixels */
+export function luma(pixels) {
+  const out = new Float64Array(pixels.length / 4);
+  for (let i = 0, at = 0; i < out.length; i++, at += 4)
     out[i] = 0.299 * pixels[at] + 0.587 * pixels[at + 1] + 0.114 * pixels[at + 2];
   return out;
+}
+
+/** The same of a luma plane as video has it, 16 to 235. @param {Uint8Array} plane */
+export function fullRange(plane) {
+  return Float64Array.from(plane, (v) => ((v - 16) * 255) / 219);
 }
 
 /**
