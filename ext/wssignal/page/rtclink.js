@@ -165,7 +165,7 @@ export class RtcStream extends EventTarget {
 
   /** @internal */
   _fail(why) {
-    if (why?.code === this.problem?.code) return;
+    if (why?.code === this.problem?.code && why?.detail === this.problem?.detail) return;
     this.problem = why;
     this.dispatchEvent(new Event('problem'));
   }
@@ -353,10 +353,7 @@ class Session {
       await this.#fill();
       await this.pc.setLocalDescription();
     } catch (error) {
-      this.#link._send({
-        type: 'error', to: this.#peer.id, session: this.id, code: 'bad-sdp', reason: String(error.message).slice(0, 500),
-        answers: 'offer',
-      });
+      this.#complain('offer', error);
       this.#fail(this.#refusal(error));
       return;
     }
@@ -364,6 +361,11 @@ class Session {
     this.#sendDescription('answer');
     this.#described = true;
     this.#peer._described(this);
+  }
+
+  #complain(answers, error) {
+    const reason = String(error.message).slice(0, 160);
+    this.#link._send({ type: 'error', to: this.#peer.id, session: this.id, code: 'bad-sdp', reason, answers });
   }
 
   async answered(sdp) {
@@ -374,7 +376,8 @@ class Session {
       if (this.over) return;
       await this.#addHeld();
     } catch (error) {
-      this.#fail(problem('browser-refused', error.message));
+      this.#complain('answer', error);
+      this.#fail(this.#refusal(error));
       return;
     }
     this.#wait(SETUP_TIMEOUT, 'ice-failed');
@@ -405,10 +408,15 @@ class Session {
     if (sender && sender.track !== track) await sender.replaceTrack(track);
   }
 
-  /** Streams that the other side refused in its answer. */
+  /** A line that the other side refused in its answer. */
   refused(line) {
     const direction = line.transceiver.currentDirection;
     return direction === 'stopped' || direction === 'inactive' || direction === 'sendonly';
+  }
+
+  /** Nothing passes on any line. */
+  get useless() {
+    return this.pc.getTransceivers().every(({ currentDirection: d }) => d !== 'sendrecv' && d !== 'sendonly' && d !== 'recvonly');
   }
 
   async hasMedia() {
@@ -513,6 +521,7 @@ export class RtcPeer extends EventTarget {
   #wasLive = false;
   #ended = false;
   #polling = null;
+  #remark = '';
 
   constructor(link, info) {
     super();
@@ -596,6 +605,7 @@ export class RtcPeer extends EventTarget {
     if (!this.offerer) {
       this.#drop();
     } else if (this.offerer === this.#link.peerId) {
+      this.#remark = '';
       this.#next = new Session(this.#link, this, sessionName());
       this.#next.offer();
     } else if (this.#current || this.#attempt > 0) {
@@ -641,7 +651,12 @@ export class RtcPeer extends EventTarget {
       return;
     }
     const session = [this.#next, this.#current].find((s) => s && s.id === name);
-    if (type === 'bye') {
+    if (type === 'error' && name === undefined) {
+      // About one stream of several: the session goes on without it.
+      this.#remark = String(message.reason ?? '');
+      for (const stream of this.streams.filter((s) => s.problem && !s.problem.detail))
+        stream._fail(problem(stream.problem.code, this.#remark, false));
+    } else if (type === 'bye') {
       if (session || name === undefined) this._bye(message.reason);
     } else if (!session) {
       return; // of a session that is no more
@@ -670,12 +685,11 @@ export class RtcPeer extends EventTarget {
   /** @internal The descriptions are exchanged: which streams there will be is known. */
   _described(session) {
     if (session !== this.#next) return;
-    const wanted = session.receiving;
-    if (wanted.length > 0 && wanted.every((line) => session.refused(line))) {
-      session.refusedBy('no-common-codec');
+    if (session.useless) {
+      session.refusedBy('no-common-codec', this.#remark);
       return;
     }
-    for (const line of wanted) {
+    for (const line of session.receiving) {
       const { receiver } = line.transceiver;
       if (line.kind === 'video') {
         // A live picture is worth more than a smooth one: no more buffering than the network's jitter asks for.
@@ -709,7 +723,7 @@ export class RtcPeer extends EventTarget {
         new RtcStream(this, line.kind, line.index);
       const refused = session.refused(line);
       stream._set(refused ? null : line.transceiver);
-      stream._fail(refused ? problem('no-common-codec', '', false) : null);
+      stream._fail(refused ? problem('no-common-codec', this.#remark, false) : null);
       return stream;
     });
     this.#setStreams(kept);
