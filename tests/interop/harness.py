@@ -64,17 +64,19 @@ def listening(address, port):
 
 
 class Process:
-    """A program whose standard output is read line by line as it comes."""
+    """A program whose standard output is read line by line as it comes: into lines, and to on_line, which is called on
+    a thread of the process's own."""
 
-    def __init__(self, name, command, log_folder, **environment):
+    def __init__(self, name, command, log_folder, talk=False, on_line=None, **environment):
         self.name = name
         self.lines = []
+        self._on_line = on_line
         self._log = open(log_folder / f"{name}.log", "w", encoding="utf-8")
         self._log.write("+ " + shlex.join(map(str, command)) + "\n")
         self._log.flush()
         self.process = subprocess.Popen(
             list(map(str, command)),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
@@ -89,6 +91,16 @@ class Process:
             self._log.write(line)
             self._log.flush()
             self.lines.append(line)
+            if self._on_line:
+                self._on_line(line)
+
+    def tell(self, line):
+        """Writes to its standard input, if it has one and still reads it."""
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
 
     @property
     def pid(self):
