@@ -535,7 +535,7 @@ static void
 add_templates (GstElementClass *klass)
 {
   for (GstRtcKind kind = GST_RTC_KIND_VIDEO; kind <= GST_RTC_KIND_AUDIO; kind++) {
-    GstCaps *sink = gst_rtc_codecs_sink_caps (kind), *src = gst_caps_new_empty ();
+    GstCaps *sink = gst_rtc_codecs_sink_caps (kind, FALSE), *src = gst_caps_new_empty ();
     gchar *name = g_strdup_printf ("%s_%%u", gst_rtc_kind_to_string (kind));
 
     gst_element_class_add_pad_template (klass, gst_pad_template_new (name, GST_PAD_SINK, GST_PAD_REQUEST, sink));
@@ -620,5 +620,5 @@ gst_rtc_bin_class_init (GstRtcBinClass *klass)
   add_templates (element_class);
   gst_type_mark_as_plugin_api (GST_TYPE_RTC_PAD, 0);
   gst_element_class_set_static_metadata (element_class, "WebRTC to any number of peers", "Source/Sink/Network/WebRTC",
-      "Sends what is linked to it to all peers, gives out what they send", "rtclink <https://rtclink.example>");
+      "Sends what is linked to it to all peers, gives out what they send", "The rtclink developers");
 }

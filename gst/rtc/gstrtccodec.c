@@ -108,21 +108,20 @@ gst_rtc_codec_by_caps (const GstCaps *caps)
 }
 
 GstCaps *
-gst_rtc_codecs_sink_caps (GstRtcKind kind)
+gst_rtc_codecs_sink_caps (GstRtcKind kind, gboolean only_available)
 {
-  GPtrArray *available = gst_rtc_codecs_available (kind);
-  GstCaps *caps = gst_caps_new_empty ();
+  GstCaps *caps = gst_caps_new_empty (), *rtp = gst_caps_new_empty ();
 
-  for (guint i = 0; i < available->len; i++)
-    gst_caps_append (caps, gst_caps_from_string (((GstRtcCodec *)g_ptr_array_index (available, i))->caps));
-  for (guint i = 0; i < available->len; i++) {
-    const GstRtcCodec *codec = g_ptr_array_index (available, i);
-
-    gst_caps_append (caps,
+  for (guint i = 0; i < G_N_ELEMENTS (codecs); i++) {
+    if (codecs[i].kind != kind || (only_available && !codec_is_available (&codecs[i])))
+      continue;
+    gst_caps_append (caps, gst_caps_from_string (codecs[i].caps));
+    gst_caps_append (rtp,
         gst_caps_new_simple ("application/x-rtp", "media", G_TYPE_STRING, gst_rtc_kind_to_string (kind),
-            "encoding-name", G_TYPE_STRING, codec->encoding_name, "clock-rate", G_TYPE_INT, codec->clock_rate, NULL));
+            "encoding-name", G_TYPE_STRING, codecs[i].encoding_name, "clock-rate", G_TYPE_INT, codecs[i].clock_rate,
+            NULL));
   }
-  g_ptr_array_unref (available);
+  gst_caps_append (caps, rtp);
   return caps;
 }
 

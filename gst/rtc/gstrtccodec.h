@@ -41,8 +41,9 @@ const GstRtcCodec *gst_rtc_codec_by_encoding_name (GstRtcKind kind, const gchar 
 /* By fixed caps of a stream, encoded or application/x-rtp. */
 const GstRtcCodec *gst_rtc_codec_by_caps (const GstCaps *caps);
 
-/* What a sink pad for KIND takes: every available codec and its RTP. (transfer full) */
-GstCaps *gst_rtc_codecs_sink_caps (GstRtcKind kind);
+/* What a sink pad for KIND takes: every codec and its RTP. A pad template lists all of them, since it is made and
+ * cached where other plugins may not be loaded; a pad only those that are AVAILABLE. (transfer full) */
+GstCaps *gst_rtc_codecs_sink_caps (GstRtcKind kind, gboolean only_available);
 
 /* RTP caps for an offer to receive this codec. (transfer full) */
 GstCaps *gst_rtc_codec_receive_caps (const GstRtcCodec *codec);

@@ -227,7 +227,7 @@ entry_query (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   GstRtcTrack *self = user_data;
   GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
-  GstCaps *taken = gst_rtc_codecs_sink_caps (self->kind), *caps;
+  GstCaps *taken = gst_rtc_codecs_sink_caps (self->kind, TRUE), *caps;
 
   if (GST_QUERY_TYPE (query) == GST_QUERY_CAPS) {
     gst_query_parse_caps (query, &caps);

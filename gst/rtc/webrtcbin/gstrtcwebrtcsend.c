@@ -93,14 +93,12 @@ upstream_event (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 static void
 announce_caps (GstPad *sink, GstCaps *caps)
 {
-  gchar *id = gst_pad_create_stream_id_printf (sink, NULL, "announced");
   GstSegment segment;
 
   gst_segment_init (&segment, GST_FORMAT_TIME);
-  gst_pad_send_event (sink, gst_event_new_stream_start (id));
+  gst_pad_send_event (sink, gst_event_new_stream_start ("announced"));
   gst_pad_send_event (sink, gst_event_new_caps (caps));
   gst_pad_send_event (sink, gst_event_new_segment (&segment));
-  g_free (id);
 }
 
 void
@@ -138,7 +136,6 @@ gst_rtc_webrtc_add_sender (GstRtcWebrtc *t, const GstRtcLine *line, GstCaps *pre
   gst_object_unref (src);
   gst_object_unref (sink);
   gst_object_unref (transceiver);
-  gst_object_unref (template);
 }
 
 typedef struct
