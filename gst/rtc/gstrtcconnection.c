@@ -8,7 +8,7 @@
 #endif
 
 #include "gstrtcconnection.h"
-#include "core/rtcmessage.h"
+#include "core/rtcmeter.h"
 
 #include <string.h>
 
@@ -140,6 +140,8 @@ gst_rtc_connection_new (GstBin *parent, const GstRtcTransportClass *klass, const
   self->loop = config->loop;
   self->func = func;
   self->user_data = user_data;
+  g_mutex_init (&self->meters_lock);
+  self->meters = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   self->waiting = g_ptr_array_new_with_free_func (g_free);
   self->local = g_ptr_array_new_with_free_func (g_free);
   self->remote = g_ptr_array_new_with_free_func (g_free);
@@ -168,7 +170,8 @@ gst_rtc_connection_unref (gpointer data)
   g_ptr_array_unref (self->waiting);
   g_ptr_array_unref (self->local);
   g_ptr_array_unref (self->remote);
-  g_clear_pointer (&self->streams, g_ptr_array_unref);
+  g_hash_table_unref (self->meters);
+  g_mutex_clear (&self->meters_lock);
   g_free (self->session);
   g_free (self);
 }
@@ -289,4 +292,34 @@ gst_rtc_connection_describe_candidates (GstRtcConnection *self)
   describe_list (text, "ours", self->local);
   describe_list (text, "; theirs", self->remote);
   return g_string_free (text, FALSE);
+}
+
+void
+gst_rtc_connection_count_received (GstRtcConnection *self, guint mline, guint packets, guint64 bytes)
+{
+  RtcMeter *meter;
+
+  g_mutex_lock (&self->meters_lock);
+  meter = g_hash_table_lookup (self->meters, GUINT_TO_POINTER (mline));
+  if (!meter) {
+    meter = g_new0 (RtcMeter, 1);
+    g_hash_table_insert (self->meters, GUINT_TO_POINTER (mline), meter);
+  }
+  rtc_meter_add (meter, packets, bytes, g_get_monotonic_time ());
+  g_mutex_unlock (&self->meters_lock);
+}
+
+void
+gst_rtc_connection_add_received_stats (GstRtcConnection *self, guint mline, GstStructure *stats)
+{
+  RtcMeter none = {0};
+  const RtcMeter *meter;
+
+  g_mutex_lock (&self->meters_lock);
+  meter = g_hash_table_lookup (self->meters, GUINT_TO_POINTER (mline));
+  if (!meter)
+    meter = &none;
+  gst_structure_set (stats, "packets-received", G_TYPE_UINT64, meter->packets, "bytes-received", G_TYPE_UINT64,
+      meter->bytes, "bitrate-received", G_TYPE_UINT64, rtc_meter_get_bitrate (meter, g_get_monotonic_time ()), NULL);
+  g_mutex_unlock (&self->meters_lock);
 }

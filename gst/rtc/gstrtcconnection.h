@@ -50,13 +50,16 @@ struct _GstRtcConnection
 
   gint ref_count; /* atomic */
 
+  GMutex meters_lock;
+  /* under meters_lock */
+  GHashTable *meters; /* mline to RtcMeter of what came in */
+
   /* control loop */
   gboolean closed;
   GArray *lines; /* of GstRtcLine */
   gboolean remote_known; /* candidates may be passed on */
   GPtrArray *waiting; /* candidates of the peer that came before that, of GstRtcConnectionEvent */
   GPtrArray *local, *remote; /* candidates as text, for the diagnosis */
-  GPtrArray *streams; /* of what receives; owned by the code for source pads */
   GstRtcTransportState state;
   guint64 began, described, connected; /* milliseconds of the monotonic clock; 0: not yet */
 };
@@ -88,6 +91,12 @@ void gst_rtc_connection_close (GstRtcConnection *self, GThreadPool *reaper);
 
 /* The function of the pool for the above: data is a connection. */
 void gst_rtc_connection_reap (gpointer connection, gpointer user_data);
+
+/* Counts what came in on a line. Streaming threads. */
+void gst_rtc_connection_count_received (GstRtcConnection *self, guint mline, guint packets, guint64 bytes);
+
+/* Adds "packets-received", "bytes-received", "bitrate-received" (bits a second). Any thread. */
+void gst_rtc_connection_add_received_stats (GstRtcConnection *self, guint mline, GstStructure *stats);
 
 /* Which stage it is in or failed in, for people: "finding a path to the peer (ICE)". */
 const gchar *gst_rtc_connection_stage (GstRtcConnection *self);

@@ -7,63 +7,21 @@
 #include "config.h"
 #endif
 
-#include "gstrtcpeer.h"
-#include "core/rtccandidate.h"
-#include "core/rtcsession.h"
+#include "gstrtcpeerpriv.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_rtc_bin_debug);
 #define GST_CAT_DEFAULT gst_rtc_bin_debug
 
-/* A connection and what it sends: our track of each line, NULL where there is none or it is gone. */
-typedef struct
-{
-  GstRtcConnection *connection;
-  GPtrArray *line_tracks; /* of GstRtcTrack, by mline; borrowed */
-  GArray *sdp_tracks; /* of GstRtcSdpTrack: what was negotiated with */
-  GPtrArray *plan_tracks; /* of GstRtcTrack, beside sdp_tracks */
-  GArray *streams; /* of Stream: came before the connection was the current one */
-} Slot;
-
-typedef struct
-{
-  guint mline;
-  GstPad *pad;
-} Stream;
-
-struct _GstRtcPeer
-{
-  GstRtcBin *bin;
-  RtcPeerInfo *info;
-  RtcSession session;
-  Slot current, next;
-  gchar *offer_session; /* of the offer that came last, until it is answered */
-  gchar *offer_sdp;
-  GError *trouble; /* why the last attempt failed */
-  gchar *trouble_stage, *trouble_candidates;
-  gchar *problems; /* what a connection goes without, NULL: nothing */
-  GSource *timer;
-  guint connects; /* how often it was connected */
-  guint64 setup_ms, joined_ms; /* of the last one */
-};
-
-static void act (GstRtcPeer *self, guint actions);
-
-static guint64
-now_ms (void)
+guint64
+gst_rtc_peer_now (void)
 {
   return g_get_monotonic_time () / 1000;
 }
 
-static void
-stream_clear (Stream *stream)
-{
-  gst_object_unref (stream->pad);
-}
-
 /* Telling. */
 
-static void
-post (GstRtcPeer *self, const gchar *name, const gchar *first, ...)
+void
+gst_rtc_peer_post (GstRtcPeer *self, const gchar *name, const gchar *first, ...)
 {
   GstStructure *s = gst_structure_new (
       name, "peer-id", G_TYPE_STRING, self->info->id, "display-name", G_TYPE_STRING, self->info->display_name, NULL);
@@ -91,16 +49,16 @@ message_to (GstRtcPeer *self, RtcMessageType type, const gchar *session)
   return message;
 }
 
-static void
-send_error (GstRtcPeer *self, const gchar *session, const GError *error)
+void
+gst_rtc_peer_send_error (GstRtcPeer *self, const gchar *session, const GError *error)
 {
   RtcErrorCode code = error->domain == RTC_ERROR ? (RtcErrorCode)error->code : RTC_ERROR_SETUP_FAILED;
 
   gst_rtc_bin_send (self->bin, rtc_message_new_error (code, error->message, self->info->id, session));
 }
 
-static gboolean
-is_fatal (const GError *error)
+gboolean
+gst_rtc_peer_error_is_fatal (const GError *error)
 {
   return error->domain != RTC_ERROR || error->code != RTC_ERROR_SETUP_FAILED;
 }
@@ -114,7 +72,7 @@ report_failed (GstRtcPeer *self)
       self->trouble_candidates ? ". Candidates tried, " : "", self->trouble_candidates ? self->trouble_candidates : "",
       again ? ". It is tried again" : "");
 
-  post (self, "rtc-peer-failed", "stage", G_TYPE_STRING, stage, "code", G_TYPE_STRING,
+  gst_rtc_peer_post (self, "rtc-peer-failed", "stage", G_TYPE_STRING, stage, "code", G_TYPE_STRING,
       rtc_error_code_to_string (self->trouble && self->trouble->domain == RTC_ERROR ? (RtcErrorCode)self->trouble->code
                                                                                     : RTC_ERROR_SETUP_FAILED),
       "reason", G_TYPE_STRING, diagnosis, "retries", G_TYPE_BOOLEAN, again, NULL);
@@ -123,8 +81,8 @@ report_failed (GstRtcPeer *self)
   g_free (diagnosis);
 }
 
-static void
-set_trouble (GstRtcPeer *self, GError *error, GstRtcConnection *connection)
+void
+gst_rtc_peer_set_trouble (GstRtcPeer *self, GError *error, GstRtcConnection *connection)
 {
   const gchar *stage = connection ? gst_rtc_connection_stage (connection) : "negotiation";
 
@@ -139,42 +97,6 @@ set_trouble (GstRtcPeer *self, GError *error, GstRtcConnection *connection)
 
 /* Connections. */
 
-static void
-slot_close (GstRtcPeer *self, Slot *slot)
-{
-  GstRtcConnection *connection = slot->connection;
-
-  if (!connection)
-    return;
-  for (guint i = 0; slot->line_tracks && i < slot->line_tracks->len; i++) {
-    if (g_ptr_array_index (slot->line_tracks, i))
-      gst_rtc_track_remove_peer (g_ptr_array_index (slot->line_tracks, i), connection->transport);
-  }
-  gst_rtc_sources_detach (self->bin->sources, connection);
-  g_clear_pointer (&slot->line_tracks, g_ptr_array_unref);
-  g_clear_pointer (&slot->sdp_tracks, g_array_unref);
-  g_clear_pointer (&slot->plan_tracks, g_ptr_array_unref);
-  g_clear_pointer (&slot->streams, g_array_unref);
-  slot->connection = NULL;
-  gst_rtc_connection_close (connection, self->bin->reaper);
-}
-
-/* The lines are settled: which of our tracks goes out on which. */
-static void
-slot_map_tracks (Slot *slot)
-{
-  GArray *lines = slot->connection->lines;
-
-  g_clear_pointer (&slot->line_tracks, g_ptr_array_unref);
-  slot->line_tracks = g_ptr_array_new ();
-  for (guint i = 0; i < lines->len; i++) {
-    const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
-
-    g_ptr_array_add (slot->line_tracks,
-        line->accepted && line->send && line->track >= 0 ? g_ptr_array_index (slot->plan_tracks, line->track) : NULL);
-  }
-}
-
 static void on_connection_event (GstRtcConnection *connection, const GstRtcConnectionEvent *event, gpointer user_data);
 
 static gboolean
@@ -184,7 +106,6 @@ slot_open (GstRtcPeer *self, const gchar *session)
   GstRtcTransportConfig config = {.loop = self->bin->loop, .peer_id = self->info->id};
   GPtrArray *turn = g_ptr_array_new ();
   GError *error = NULL;
-  guint unknown;
 
   gst_rtc_bin_get_settings (self->bin, &settings);
   config.latency = settings.latency;
@@ -204,27 +125,27 @@ slot_open (GstRtcPeer *self, const gchar *session)
   g_ptr_array_add (turn, NULL);
   config.turn_servers = (gchar **)turn->pdata;
 
-  self->next.connection = gst_rtc_connection_new (
-      GST_BIN (self->bin), self->bin->transport, &config, session, on_connection_event, self, &error);
-  self->next.streams = g_array_new (FALSE, FALSE, sizeof (Stream));
-  g_array_set_clear_func (self->next.streams, (GDestroyNotify)stream_clear);
-  self->next.sdp_tracks = gst_rtc_bin_snapshot_tracks (self->bin, &self->next.plan_tracks, &unknown);
+  gst_rtc_peer_slot_init (&self->next,
+      gst_rtc_connection_new (
+          GST_BIN (self->bin), self->bin->transport, &config, session, on_connection_event, self, &error),
+      self->bin);
   g_ptr_array_unref (turn);
   gst_rtc_bin_settings_clear (&settings);
   if (!self->next.connection) {
-    set_trouble (self, error, NULL);
-    act (self, rtc_session_next_failed (&self->session, TRUE, now_ms ()));
+    gst_rtc_peer_set_trouble (self, error, NULL);
+    gst_rtc_peer_act (self, rtc_session_next_failed (&self->session, TRUE, gst_rtc_peer_now ()));
     return FALSE;
   }
   return TRUE;
 }
 
-static void
-next_failed (GstRtcPeer *self, GError *error)
+void
+gst_rtc_peer_next_failed (GstRtcPeer *self, GError *error)
 {
-  set_trouble (self, error, self->next.connection);
-  send_error (self, self->next.connection ? self->next.connection->session : self->offer_session, error);
-  act (self, rtc_session_next_failed (&self->session, is_fatal (error), now_ms ()));
+  gst_rtc_peer_set_trouble (self, error, self->next.connection);
+  gst_rtc_peer_send_error (self, self->next.connection ? self->next.connection->session : self->offer_session, error);
+  gst_rtc_peer_act (
+      self, rtc_session_next_failed (&self->session, gst_rtc_peer_error_is_fatal (error), gst_rtc_peer_now ()));
 }
 
 static void
@@ -239,7 +160,7 @@ start_offer (GstRtcPeer *self)
         self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio);
     if (connection->lines->len == 0) {
       GST_DEBUG_OBJECT (self->bin, "neither side sends anything to peer %s yet", self->info->id);
-      act (self, rtc_session_bye (&self->session, now_ms ()));
+      gst_rtc_peer_act (self, rtc_session_bye (&self->session, gst_rtc_peer_now ()));
     } else {
       connection->transport->klass->make_offer (
           connection->transport, connection->lines, (GstRtcSdpTrack *)self->next.sdp_tracks->data);
@@ -248,8 +169,8 @@ start_offer (GstRtcPeer *self)
   g_free (session);
 }
 
-static void
-note_problems (GstRtcPeer *self, gchar *problems)
+void
+gst_rtc_peer_note_problems (GstRtcPeer *self, gchar *problems)
 {
   g_free (self->problems);
   self->problems = problems;
@@ -275,27 +196,21 @@ start_answer (GstRtcPeer *self)
     connection->lines = gst_rtc_sdp_plan_answer (
         offer, (GstRtcSdpTrack *)self->next.sdp_tracks->data, self->next.sdp_tracks->len, &problems, &error);
   if (error) {
-    next_failed (self, error);
+    gst_rtc_peer_next_failed (self, error);
   } else {
-    note_problems (self, problems);
-    slot_map_tracks (&self->next);
+    gst_rtc_peer_note_problems (self, problems);
+    gst_rtc_peer_slot_map_tracks (&self->next);
     connection->transport->klass->take_offer (
         connection->transport, offer, connection->lines, (GstRtcSdpTrack *)self->next.sdp_tracks->data);
     gst_rtc_connection_remote_known (connection);
     if (problems) {
       GError *partial = g_error_new_literal (RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, problems);
 
-      send_error (self, NULL, partial);
+      gst_rtc_peer_send_error (self, NULL, partial);
       g_error_free (partial);
     }
   }
   g_clear_pointer (&offer, gst_sdp_message_free);
-}
-
-static gint
-compare_streams (gconstpointer a, gconstpointer b)
-{
-  return (gint)((const Stream *)a)->mline - (gint)((const Stream *)b)->mline;
 }
 
 static void
@@ -303,22 +218,12 @@ promote (GstRtcPeer *self)
 {
   GstRtcConnection *connection = self->next.connection;
 
-  slot_close (self, &self->current);
+  gst_rtc_peer_slot_close (&self->current, self->bin);
   self->current = self->next;
-  self->next = (Slot){NULL};
-  connection->connected = now_ms ();
+  self->next = (GstRtcPeerSlot){NULL};
+  connection->connected = gst_rtc_peer_now ();
   self->setup_ms = connection->connected - connection->began;
-  g_array_sort (self->current.streams, compare_streams);
-  for (guint i = 0; i < self->current.streams->len; i++) {
-    const Stream *stream = &g_array_index (self->current.streams, Stream, i);
-
-    gst_rtc_sources_attach (self->bin->sources, connection, self->info->id, stream->mline, stream->pad);
-  }
-  g_array_set_size (self->current.streams, 0);
-  for (guint i = 0; self->current.line_tracks && i < self->current.line_tracks->len; i++) {
-    if (g_ptr_array_index (self->current.line_tracks, i))
-      gst_rtc_track_add_peer (g_ptr_array_index (self->current.line_tracks, i), connection->transport, i);
-  }
+  gst_rtc_peer_slot_begin (&self->current, self->bin, self->info->id);
   gst_rtc_bin_request_key_frames (self->bin);
 }
 
@@ -326,8 +231,8 @@ static void
 report_connected (GstRtcPeer *self)
 {
   self->connects++;
-  post (self, "rtc-peer-connected", "session", G_TYPE_STRING, self->current.connection->session, "setup-time",
-      G_TYPE_UINT64, self->setup_ms * GST_MSECOND, NULL);
+  gst_rtc_peer_post (self, "rtc-peer-connected", "session", G_TYPE_STRING, self->current.connection->session,
+      "setup-time", G_TYPE_UINT64, self->setup_ms * GST_MSECOND, NULL);
 }
 
 /* Carries out what the session machine decided. */
@@ -343,13 +248,13 @@ on_timer (gpointer user_data)
         ("Peer %s is served without the streams that have no caps yet", get_name (self)),
         ("a sink pad of %s has had no caps for %u ms: does its source run?", GST_OBJECT_NAME (self->bin),
             RTC_SESSION_READY_TIMEOUT_MS));
-  act (self, rtc_session_tick (&self->session, now_ms ()));
+  gst_rtc_peer_act (self, rtc_session_tick (&self->session, gst_rtc_peer_now ()));
 }
 
 static void
 arm_timer (GstRtcPeer *self)
 {
-  guint64 now = now_ms ();
+  guint64 now = gst_rtc_peer_now ();
 
   if (self->timer)
     g_source_destroy (self->timer);
@@ -359,27 +264,27 @@ arm_timer (GstRtcPeer *self)
         self->bin->loop, self->session.deadline > now ? self->session.deadline - now : 0, on_timer, self);
 }
 
-static void
-act (GstRtcPeer *self, guint actions)
+void
+gst_rtc_peer_act (GstRtcPeer *self, guint actions)
 {
   GST_LOG_OBJECT (self->bin, "peer %s: %s, actions 0x%x", self->info->id,
       rtc_session_state_to_string (self->session.state), actions);
   arm_timer (self);
   if ((actions & RTC_SESSION_REPORT_TIMEOUT) && self->next.connection)
-    set_trouble (self,
+    gst_rtc_peer_set_trouble (self,
         g_error_new (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "The connection was not up after %u s",
             RTC_SESSION_SETUP_TIMEOUT_MS / 1000),
         self->next.connection);
   if (actions & RTC_SESSION_CLOSE_NEXT)
-    slot_close (self, &self->next);
+    gst_rtc_peer_slot_close (&self->next, self->bin);
   if (actions & RTC_SESSION_CLOSE_CURRENT)
-    slot_close (self, &self->current);
+    gst_rtc_peer_slot_close (&self->current, self->bin);
   if (actions & RTC_SESSION_PROMOTE)
     promote (self);
   if (actions & RTC_SESSION_REPORT_CONNECTED)
     report_connected (self);
   if (actions & RTC_SESSION_REPORT_DISCONNECTED)
-    post (self, "rtc-peer-disconnected", "reason", G_TYPE_STRING,
+    gst_rtc_peer_post (self, "rtc-peer-disconnected", "reason", G_TYPE_STRING,
         self->current.connection ? "Nothing was heard of the peer for 12 s" : "The connection broke", NULL);
   if (actions & (RTC_SESSION_REPORT_FAILED | RTC_SESSION_REPORT_TIMEOUT))
     report_failed (self);
@@ -405,8 +310,8 @@ on_description (GstRtcPeer *self, GstRtcConnection *connection, GstSDPMessage *s
         g_strdup (gst_sdp_media_get_attribute_val (gst_sdp_message_get_media (sdp, i), "mid"));
   message->sdp = gst_sdp_message_as_text (sdp);
   gst_rtc_bin_send (self->bin, message);
-  connection->described = now_ms ();
-  act (self, rtc_session_described (&self->session, !is_offer, now_ms ()));
+  connection->described = gst_rtc_peer_now ();
+  gst_rtc_peer_act (self, rtc_session_described (&self->session, !is_offer, gst_rtc_peer_now ()));
 }
 
 static void
@@ -424,23 +329,21 @@ on_local_candidate (GstRtcPeer *self, GstRtcConnection *connection, const GstRtc
 static void
 on_transport_state (GstRtcPeer *self, gboolean is_next, GstRtcTransportState state)
 {
-  guint64 now = now_ms ();
+  guint64 now = gst_rtc_peer_now ();
 
   if (is_next && state == GST_RTC_TRANSPORT_CONNECTED)
-    act (self, rtc_session_next_connected (&self->session, now));
+    gst_rtc_peer_act (self, rtc_session_next_connected (&self->session, now));
   else if (!is_next && state == GST_RTC_TRANSPORT_DISCONNECTED)
-    act (self, rtc_session_current_silent (&self->session, now));
+    gst_rtc_peer_act (self, rtc_session_current_silent (&self->session, now));
   else if (!is_next && state == GST_RTC_TRANSPORT_CONNECTED)
-    act (self, rtc_session_current_back (&self->session, now));
+    gst_rtc_peer_act (self, rtc_session_current_back (&self->session, now));
 }
 
 static void
 on_stream (GstRtcPeer *self, GstRtcConnection *connection, gboolean is_next, const GstRtcConnectionEvent *event)
 {
   if (is_next) {
-    Stream stream = {event->mline, gst_object_ref (event->pad)};
-
-    g_array_append_val (self->next.streams, stream);
+    gst_rtc_peer_slot_keep_stream (&self->next, event->mline, event->pad);
   } else {
     gst_rtc_sources_attach (self->bin->sources, connection, self->info->id, event->mline, event->pad);
   }
@@ -464,10 +367,10 @@ on_connection_event (GstRtcConnection *connection, const GstRtcConnectionEvent *
       break;
     case GST_RTC_CONNECTION_FAILED:
       if (is_next) {
-        next_failed (self, g_error_copy (event->error));
+        gst_rtc_peer_next_failed (self, g_error_copy (event->error));
       } else {
-        set_trouble (self, g_error_copy (event->error), connection);
-        act (self, rtc_session_current_failed (&self->session, now_ms ()));
+        gst_rtc_peer_set_trouble (self, g_error_copy (event->error), connection);
+        gst_rtc_peer_act (self, rtc_session_current_failed (&self->session, gst_rtc_peer_now ()));
       }
       break;
     case GST_RTC_CONNECTION_STREAM:
@@ -475,134 +378,6 @@ on_connection_event (GstRtcConnection *connection, const GstRtcConnectionEvent *
       break;
     case GST_RTC_CONNECTION_KEY_FRAME_WANTED:
       gst_rtc_bin_request_key_frames (self->bin);
-      break;
-  }
-}
-
-/* What the peer says. */
-
-static void
-on_offer (GstRtcPeer *self, const RtcMessage *message)
-{
-  if (self->session.offerer == RTC_SESSION_OFFERER_US) {
-    GError *error = g_error_new_literal (RTC_ERROR, RTC_ERROR_NOT_OFFERER, "In this pair the other side offers");
-
-    send_error (self, message->session, error);
-    g_error_free (error);
-    return;
-  }
-  g_free (self->offer_session);
-  g_free (self->offer_sdp);
-  self->offer_session = g_strdup (message->session);
-  self->offer_sdp = g_strdup (message->sdp);
-  act (self, rtc_session_offer_received (&self->session, now_ms ()));
-}
-
-static void
-on_answer (GstRtcPeer *self, const RtcMessage *message)
-{
-  GstRtcConnection *connection = self->next.connection;
-  GError *error = NULL;
-  gchar *problems = NULL;
-  GstSDPMessage *answer;
-
-  if (!connection || connection->remote_known || g_strcmp0 (connection->session, message->session))
-    return;
-  answer = gst_rtc_sdp_parse (message->sdp, &error);
-  if (!answer || !gst_rtc_sdp_apply_answer (answer, connection->lines, &problems, &error)) {
-    next_failed (self, error);
-  } else {
-    note_problems (self, problems);
-    slot_map_tracks (&self->next);
-    connection->transport->klass->take_answer (connection->transport, answer, connection->lines);
-    gst_rtc_connection_remote_known (connection);
-    act (self, rtc_session_described (&self->session, TRUE, now_ms ()));
-  }
-  g_clear_pointer (&answer, gst_sdp_message_free);
-}
-
-static GstRtcConnection *
-find_connection (GstRtcPeer *self, const gchar *session)
-{
-  if (self->next.connection && g_strcmp0 (self->next.connection->session, session) == 0)
-    return self->next.connection;
-  if (self->current.connection && g_strcmp0 (self->current.connection->session, session) == 0)
-    return self->current.connection;
-  return NULL;
-}
-
-static void
-on_candidate (GstRtcPeer *self, const RtcMessage *message)
-{
-  GstRtcConnection *connection = find_connection (self, message->session);
-  const gchar *candidate = message->candidate && *message->candidate ? message->candidate : NULL;
-  GError *error = NULL;
-  guint mline = MAX (message->sdp_mline_index, 0);
-
-  if (!connection)
-    return;
-  for (guint i = 0; message->sdp_mid && connection->lines && i < connection->lines->len; i++) {
-    if (g_strcmp0 (g_array_index (connection->lines, GstRtcLine, i).mid, message->sdp_mid) == 0)
-      mline = i;
-  }
-  if (candidate && !rtc_candidate_check (candidate, &error)) {
-    send_error (self, message->session, error);
-    g_error_free (error);
-  } else if (!connection->lines || mline >= connection->lines->len) {
-    error =
-        g_error_new (RTC_ERROR, RTC_ERROR_BAD_CANDIDATE, "The candidate is for section %u, which there is not", mline);
-    send_error (self, message->session, error);
-    g_error_free (error);
-  } else if (!gst_rtc_connection_add_candidate (connection, mline, candidate)) {
-    GST_WARNING_OBJECT (self->bin, "peer %s sends candidates without end", self->info->id);
-  }
-}
-
-static void
-on_peer_error (GstRtcPeer *self, const RtcMessage *message)
-{
-  GError *error =
-      g_error_new (RTC_ERROR, message->code, "The peer says: %s", message->reason ? message->reason : "(nothing)");
-
-  if (self->next.connection && find_connection (self, message->session) == self->next.connection
-      && message->code != RTC_ERROR_BAD_CANDIDATE) {
-    set_trouble (self, error, self->next.connection);
-    act (self, rtc_session_next_failed (&self->session, is_fatal (error), now_ms ()));
-  } else {
-    GST_WARNING_OBJECT (self->bin, "peer %s: %s: %s", self->info->id, message->code_name, message->reason);
-    g_error_free (error);
-  }
-}
-
-void
-gst_rtc_peer_message (GstRtcPeer *self, const RtcMessage *message)
-{
-  switch (message->type) {
-    case RTC_MESSAGE_OFFER:
-      on_offer (self, message);
-      break;
-    case RTC_MESSAGE_ANSWER:
-      on_answer (self, message);
-      break;
-    case RTC_MESSAGE_CANDIDATE:
-    case RTC_MESSAGE_END_OF_CANDIDATES:
-      on_candidate (self, message);
-      break;
-    case RTC_MESSAGE_OFFER_REQUEST:
-      act (self, rtc_session_offer_requested (&self->session, now_ms ()));
-      break;
-    case RTC_MESSAGE_BYE:
-      if (!message->session || find_connection (self, message->session)) {
-        if (self->current.connection)
-          post (
-              self, "rtc-peer-disconnected", "reason", G_TYPE_STRING, message->reason ? message->reason : "bye", NULL);
-        act (self, rtc_session_bye (&self->session, now_ms ()));
-      }
-      break;
-    case RTC_MESSAGE_ERROR:
-      on_peer_error (self, message);
-      break;
-    default:
       break;
   }
 }
@@ -616,7 +391,7 @@ gst_rtc_peer_new (GstRtcBin *bin, const gchar *id)
 
   self->bin = bin;
   self->info = rtc_peer_info_new (id);
-  self->joined_ms = now_ms ();
+  self->joined_ms = gst_rtc_peer_now ();
   rtc_session_init (&self->session);
   return self;
 }
@@ -626,9 +401,9 @@ gst_rtc_peer_free (GstRtcPeer *self, const gchar *reason)
 {
   if (self->timer)
     g_source_destroy (self->timer);
-  slot_close (self, &self->next);
-  slot_close (self, &self->current);
-  post (self, "rtc-peer-left", "reason", G_TYPE_STRING, reason, NULL);
+  gst_rtc_peer_slot_close (&self->next, self->bin);
+  gst_rtc_peer_slot_close (&self->current, self->bin);
+  gst_rtc_peer_post (self, "rtc-peer-left", "reason", G_TYPE_STRING, reason, NULL);
   rtc_peer_info_free (self->info);
   g_free (self->offer_session);
   g_free (self->offer_sdp);
@@ -652,43 +427,30 @@ gst_rtc_peer_update (GstRtcPeer *self, const RtcPeerInfo *info, gboolean we_offe
       !info->offerer ? RTC_SESSION_OFFERER_NONE
           : we_offer ? RTC_SESSION_OFFERER_US
                      : RTC_SESSION_OFFERER_THEM,
-      now_ms ());
-  act (self, actions);
+      gst_rtc_peer_now ());
+  gst_rtc_peer_act (self, actions);
   /* Who offers lays out the sections, so it has to know how many the other side fills. */
   if (changed && !first && we_offer && info->offerer)
-    act (self, rtc_session_tracks_changed (&self->session, now_ms ()));
+    gst_rtc_peer_act (self, rtc_session_tracks_changed (&self->session, gst_rtc_peer_now ()));
 }
 
 void
 gst_rtc_peer_set_ready (GstRtcPeer *self)
 {
-  act (self, rtc_session_set_ready (&self->session, now_ms ()));
+  gst_rtc_peer_act (self, rtc_session_set_ready (&self->session, gst_rtc_peer_now ()));
 }
 
 void
 gst_rtc_peer_tracks_changed (GstRtcPeer *self)
 {
-  act (self, rtc_session_tracks_changed (&self->session, now_ms ()));
-}
-
-static void
-slot_forget_track (Slot *slot, GstRtcTrack *track)
-{
-  for (guint i = 0; slot->line_tracks && i < slot->line_tracks->len; i++) {
-    if (g_ptr_array_index (slot->line_tracks, i) == track)
-      g_ptr_array_index (slot->line_tracks, i) = NULL;
-  }
-  for (guint i = 0; slot->plan_tracks && i < slot->plan_tracks->len; i++) {
-    if (g_ptr_array_index (slot->plan_tracks, i) == track)
-      g_ptr_array_index (slot->plan_tracks, i) = NULL;
-  }
+  gst_rtc_peer_act (self, rtc_session_tracks_changed (&self->session, gst_rtc_peer_now ()));
 }
 
 void
 gst_rtc_peer_forget_track (GstRtcPeer *self, GstRtcTrack *track)
 {
-  slot_forget_track (&self->current, track);
-  slot_forget_track (&self->next, track);
+  gst_rtc_peer_slot_forget_track (&self->current, track);
+  gst_rtc_peer_slot_forget_track (&self->next, track);
 }
 
 gboolean
@@ -698,13 +460,13 @@ gst_rtc_peer_element_error (GstRtcPeer *self, GstObject *source, const GError *e
 
   if (self->next.connection && gst_rtc_connection_owns (self->next.connection, source)) {
     copy = g_error_new (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "%s: %s", GST_OBJECT_NAME (source), error->message);
-    next_failed (self, copy);
+    gst_rtc_peer_next_failed (self, copy);
     return TRUE;
   }
   if (self->current.connection && gst_rtc_connection_owns (self->current.connection, source)) {
     copy = g_error_new (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "%s: %s", GST_OBJECT_NAME (source), error->message);
-    set_trouble (self, copy, self->current.connection);
-    act (self, rtc_session_current_failed (&self->session, now_ms ()));
+    gst_rtc_peer_set_trouble (self, copy, self->current.connection);
+    gst_rtc_peer_act (self, rtc_session_current_failed (&self->session, gst_rtc_peer_now ()));
     return TRUE;
   }
   return FALSE;
@@ -719,12 +481,13 @@ gst_rtc_peer_has_connection (GstRtcPeer *self)
 GstStructure *
 gst_rtc_peer_make_stats (GstRtcPeer *self)
 {
-  GstRtcConnection *connection = self->current.connection ? self->current.connection : self->next.connection;
+  GstRtcPeerSlot *slot = self->current.connection ? &self->current : &self->next;
+  GstRtcConnection *connection = slot->connection;
   GstStructure *s = gst_structure_new ("application/x-rtcbin-peer-stats", "peer-id", G_TYPE_STRING, self->info->id,
       "display-name", G_TYPE_STRING, self->info->display_name, "state", G_TYPE_STRING,
       rtc_session_state_to_string (self->session.state), "connects", G_TYPE_UINT, self->connects, "setup-time",
       G_TYPE_UINT64, self->setup_ms * GST_MSECOND, "since-joined", G_TYPE_UINT64,
-      (now_ms () - self->joined_ms) * GST_MSECOND, NULL);
+      (gst_rtc_peer_now () - self->joined_ms) * GST_MSECOND, NULL);
 
   if (self->problems)
     gst_structure_set (s, "problems", G_TYPE_STRING, self->problems, NULL);
@@ -732,6 +495,7 @@ gst_rtc_peer_make_stats (GstRtcPeer *self)
     gst_structure_set (s, "session", G_TYPE_STRING, connection->session, "transport-state", G_TYPE_STRING,
         gst_rtc_transport_state_to_string (connection->state), NULL);
     connection->transport->klass->add_stats (connection->transport, s);
+    gst_rtc_peer_slot_add_stats (slot, s);
   }
   return s;
 }

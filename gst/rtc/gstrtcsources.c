@@ -56,10 +56,40 @@ gst_rtc_sources_free (GstRtcSources *self)
   g_free (self);
 }
 
+typedef struct
+{
+  GstRtcConnection *connection;
+  guint mline;
+} Count;
+
+static void
+count_free (gpointer data)
+{
+  gst_rtc_connection_unref (((Count *)data)->connection);
+  g_free (data);
+}
+
+static GstPadProbeReturn
+count_packets (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  Count *count = user_data;
+
+  if (info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST)
+    gst_rtc_connection_count_received (count->connection, count->mline,
+        gst_buffer_list_length (GST_PAD_PROBE_INFO_BUFFER_LIST (info)),
+        gst_buffer_list_calculate_size (GST_PAD_PROBE_INFO_BUFFER_LIST (info)));
+  else
+    gst_rtc_connection_count_received (
+        count->connection, count->mline, 1, gst_buffer_get_size (GST_PAD_PROBE_INFO_BUFFER (info)));
+  return GST_PAD_PROBE_OK;
+}
+
 /* [depayloader] -> [parser], in the connection's bin. Returns a pad of that bin. */
 static GstPad *
-build_chain (GstRtcConnection *connection, const GstRtcCodec *codec, GstPad *rtp)
+build_chain (GstRtcConnection *connection, const GstRtcLine *line, GstPad *rtp)
 {
+  const GstRtcCodec *codec = line->codec;
+  Count *count = g_new (Count, 1);
   GstElement *depayloader = gst_element_factory_make (codec->depayloader, NULL), *last = depayloader;
   GObjectClass *klass = G_OBJECT_GET_CLASS (depayloader);
   GstBin *bin = GST_BIN (connection->transport->bin);
@@ -82,6 +112,8 @@ build_chain (GstRtcConnection *connection, const GstRtcCodec *codec, GstPad *rtp
   gst_pad_set_active (ghost, TRUE);
   gst_element_add_pad (GST_ELEMENT (bin), ghost);
   pad = gst_element_get_static_pad (depayloader, "sink");
+  *count = (Count){gst_rtc_connection_ref (connection), line->mline};
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count_packets, count, count_free);
   if (gst_pad_link (rtp, pad) != GST_PAD_LINK_OK)
     GST_WARNING_OBJECT (bin, "could not link %" GST_PTR_FORMAT " to the depayloader for %s", rtp, codec->encoding_name);
   gst_object_unref (pad);
@@ -166,7 +198,7 @@ gst_rtc_sources_attach (
   if (!line->codec)
     return;
   ordinal = count_ordinal (connection, mline);
-  target = build_chain (connection, line->codec, pad);
+  target = build_chain (connection, line, pad);
   source = find_source (self, line->kind, peer_id, ordinal);
   is_new = source == NULL;
   if (is_new)

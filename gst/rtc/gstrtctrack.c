@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtctrack.h"
+#include "core/rtcmeter.h"
 
 #include <gst/app/gstappsink.h>
 #include <gst/rtp/gstrtpbuffer.h>
@@ -26,6 +27,7 @@ typedef struct
   GstRtcTransport *transport;
   guint mline;
   gboolean started; /* it got a key frame */
+  RtcMeter meter;
 } Peer;
 
 struct _GstRtcTrack
@@ -51,7 +53,9 @@ struct _GstRtcTrack
   GstCaps *caps;
   const GstRtcCodec *codec;
   GArray *peers; /* of Peer */
-  guint64 packets, bytes, frames, key_frames;
+  RtcMeter meter;
+  guint64 list_bytes; /* of the list that is being sent */
+  guint64 frames, key_frames;
   guint key_frame_requests;
 };
 
@@ -303,23 +307,29 @@ to_running_time (GstBuffer **buffer, guint index, gpointer user_data)
     *buffer = gst_buffer_make_writable (*buffer);
     GST_BUFFER_PTS (*buffer) = time;
   }
-  self->bytes += gst_buffer_get_size (*buffer);
+  self->list_bytes += gst_buffer_get_size (*buffer);
   return TRUE;
 }
 
 static void
 send_list (GstRtcTrack *self, GstBufferList *list)
 {
+  guint64 now = g_get_monotonic_time ();
+  guint n = gst_buffer_list_length (list);
+
   g_mutex_lock (&self->lock);
   list = gst_buffer_list_make_writable (list);
+  self->list_bytes = 0;
   gst_buffer_list_foreach (list, to_running_time, self);
-  self->packets += gst_buffer_list_length (list);
+  rtc_meter_add (&self->meter, n, self->list_bytes, now);
   for (guint i = 0; i < self->peers->len; i++) {
     Peer *peer = &g_array_index (self->peers, Peer, i);
 
     peer->started |= self->next_is_key || self->kind != GST_RTC_KIND_VIDEO;
-    if (peer->started)
+    if (peer->started) {
       peer->transport->klass->send (peer->transport, peer->mline, list);
+      rtc_meter_add (&peer->meter, n, self->list_bytes, now);
+    }
   }
   g_mutex_unlock (&self->lock);
   gst_buffer_list_unref (list);
@@ -436,7 +446,7 @@ gst_rtc_track_get_sdp (GstRtcTrack *self, GstRtcSdpTrack *sdp)
 void
 gst_rtc_track_add_peer (GstRtcTrack *self, GstRtcTransport *transport, guint mline)
 {
-  Peer peer = {transport, mline, FALSE};
+  Peer peer = {.transport = transport, .mline = mline};
 
   g_mutex_lock (&self->lock);
   g_array_append_val (self->peers, peer);
@@ -472,8 +482,25 @@ gst_rtc_track_add_stats (GstRtcTrack *self, GstStructure *stats)
 {
   g_mutex_lock (&self->lock);
   gst_structure_set (stats, "pad", G_TYPE_STRING, self->name, "codec", G_TYPE_STRING,
-      self->codec ? self->codec->encoding_name : "", "packets", G_TYPE_UINT64, self->packets, "bytes", G_TYPE_UINT64,
-      self->bytes, "frames", G_TYPE_UINT64, self->frames, "key-frames", G_TYPE_UINT64, self->key_frames,
-      "key-frame-requests", G_TYPE_UINT, self->key_frame_requests, "peers", G_TYPE_UINT, self->peers->len, NULL);
+      self->codec ? self->codec->encoding_name : "", "packets", G_TYPE_UINT64, self->meter.packets, "bytes",
+      G_TYPE_UINT64, self->meter.bytes, "bitrate", G_TYPE_UINT64,
+      rtc_meter_get_bitrate (&self->meter, g_get_monotonic_time ()), "frames", G_TYPE_UINT64, self->frames,
+      "key-frames", G_TYPE_UINT64, self->key_frames, "key-frame-requests", G_TYPE_UINT, self->key_frame_requests,
+      "peers", G_TYPE_UINT, self->peers->len, NULL);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_rtc_track_add_peer_stats (GstRtcTrack *self, GstRtcTransport *transport, GstStructure *stats)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->peers->len; i++) {
+    const Peer *peer = &g_array_index (self->peers, Peer, i);
+
+    if (peer->transport == transport)
+      gst_structure_set (stats, "packets-sent", G_TYPE_UINT64, peer->meter.packets, "bytes-sent", G_TYPE_UINT64,
+          peer->meter.bytes, "bitrate-sent", G_TYPE_UINT64,
+          rtc_meter_get_bitrate (&peer->meter, g_get_monotonic_time ()), NULL);
+  }
   g_mutex_unlock (&self->lock);
 }

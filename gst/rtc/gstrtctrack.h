@@ -49,7 +49,11 @@ void gst_rtc_track_remove_peer (GstRtcTrack *track, GstRtcTransport *transport);
 /* Asks the encoder for a key frame. Any thread. */
 void gst_rtc_track_force_key_frame (GstRtcTrack *track);
 
-/* Adds what was sent: "packets", "bytes", "frames", "key-frames", "peers", "codec". Any thread. */
+/* Adds what was made for all: "pad", "codec", "packets", "bytes", "bitrate" (bits a second, over the last one),
+ * "frames", "key-frames", "key-frame-requests", "peers". Any thread. */
 void gst_rtc_track_add_stats (GstRtcTrack *track, GstStructure *stats);
+
+/* Adds what TRANSPORT's peer was sent: "packets-sent", "bytes-sent", "bitrate-sent". Any thread. */
+void gst_rtc_track_add_peer_stats (GstRtcTrack *track, GstRtcTransport *transport, GstStructure *stats);
 
 G_END_DECLS
