@@ -127,7 +127,7 @@ gst_rtc_peer_message (GstRtcPeer *self, const RtcMessage *message)
     case RTC_MESSAGE_BYE:
       if (!message->session || find_connection (self, message->session)) {
         if (self->current.connection)
-          post (
+          gst_rtc_peer_post (
               self, "rtc-peer-disconnected", "reason", G_TYPE_STRING, message->reason ? message->reason : "bye", NULL);
         gst_rtc_peer_act (self, rtc_session_bye (&self->session, gst_rtc_peer_now ()));
       }
