@@ -2,6 +2,7 @@
 """Runs launch lines as a person would, with a display and a loudspeaker that nobody sees or hears."""
 
 import os
+import random
 import re
 import shlex
 import signal
@@ -206,8 +207,12 @@ class Desk:
 
     def _start_display(self):
         read, write = os.pipe()
+        # Not the first free number: the lock files in /tmp are shared with other process namespaces, where the process
+        # that holds one does not seem to live. And without -noreset there is no display for a moment whenever the last
+        # client goes, as autovideosink does between two sinks that it tries.
+        display = f":{random.SystemRandom().randrange(1000, 60000)}"
         self.processes.append(subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+            ["Xvfb", display, "-displayfd", str(write), "-noreset", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
             pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         os.close(write)
         with os.fdopen(read) as f:
