@@ -6,7 +6,7 @@
 import signal
 
 import capture
-from harness import PEER_TONE, TONE, URI, Failure, check, sending, wait_until
+from harness import PEER_TONE, TONE, URI, check, sending, wait_until
 from wsclient import Client
 
 FRAMES = 60  # of a moving ball: it is elsewhere after these
@@ -22,12 +22,8 @@ def expectations(kind):
 def received(pictures, sound, tone, pipeline):
     """Waits for what a pipeline should have decoded."""
 
-    def done():
-        if not pipeline.running():
-            raise Failure(f"{pipeline.name} ended: {pipeline.errors()}")
-        return not (pictures.wrong(FRAMES) or sound.wrong(SECONDS, tone))
-
-    wait_until(done, 30, lambda: f"{pictures.wrong(FRAMES)}; {sound.wrong(SECONDS, tone)}; {pipeline.errors()}")
+    wait_until(lambda: not (pictures.wrong(FRAMES) or sound.wrong(SECONDS, tone)), 30,
+               lambda: f"{pictures.wrong(FRAMES)}; {sound.wrong(SECONDS, tone)}; {pipeline.errors()}")
 
 
 def exchange(bench, kind, part, codec, direction):

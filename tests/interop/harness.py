@@ -28,6 +28,7 @@ ENCODERS = {
     "vp8": "vp8enc deadline=1 target-bitrate=500000 keyframe-max-dist=300",
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast bitrate=500 key-int-max=300",
 }
+RSA_TRANSPORTS = ("webrtcbin",)  # whose DTLS certificate is not the ECDSA one that RFC 8827 wants
 TONE = 440  # what pipelines send; the peers send other tones
 PEER_TONE = 880
 SCALED_WIDTH, SCALED_HEIGHT = 80, 60
@@ -43,6 +44,9 @@ def check(condition, message):
         raise Failure(message)
 
 
+pipelines = []  # that should be running: there is nothing to wait for once one of them has crashed
+
+
 def wait_until(condition, timeout, what):
     """Polls until condition() is true, and returns what it returned. Raises Failure with WHAT after TIMEOUT seconds."""
     deadline = time.monotonic() + timeout
@@ -50,6 +54,10 @@ def wait_until(condition, timeout, what):
         value = condition()
         if value:
             return value
+        for pipeline in pipelines:
+            status = pipeline.process.poll()
+            if status is not None:
+                raise Failure(f"{pipeline.name} ended by itself with status {status}: {pipeline.errors()}")
         if time.monotonic() > deadline:
             raise Failure(f"{what() if callable(what) else what} (waited {timeout} s)")
         time.sleep(0.02)
@@ -158,7 +166,16 @@ class Peer(Process):
 
 
 class Pipeline(Process):
-    """gst-launch-1.0 -m: its messages are in its output."""
+    """gst-launch-1.0 -m: its messages are in its output. With -f, so that one that crashes ends."""
+
+    def __init__(self, name, line, log_folder, **more):
+        super().__init__(name, ["gst-launch-1.0", "-m", "-f", *shlex.split(line)], log_folder, **more)
+        pipelines.append(self)
+
+    def end(self, *arguments, **more):
+        if self in pipelines:
+            pipelines.remove(self)
+        return super().end(*arguments, **more)
 
     def messages(self, name):
         return [line for line in list(self.lines) if f"(element): {name}" in line]
@@ -168,7 +185,7 @@ class Pipeline(Process):
 
     def finish(self):
         """Ctrl-C, which must end it cleanly."""
-        check(self.running(), f"{self.name} ended by itself with {self.process.returncode}: {self.errors()}")
+        check(self.running(), f"{self.name} ended by itself with status {self.process.returncode}: {self.errors()}")
         status = self.end(signal.SIGINT)
         check(status == 0, f"{self.name} ended with status {status} after Ctrl-C")
         check(not self.errors(), f"{self.name}: {self.errors()}")
@@ -195,9 +212,7 @@ class Bench:
         return process
 
     def pipeline(self, name, *parts):
-        command = ["gst-launch-1.0", "-m", *shlex.split(" ".join(parts))]
-        # One folder of files for all of a test's processes; colours would only garble the messages.
-        return self._start(Pipeline(name, command, self.folder, GST_DEBUG_NO_COLOR="1"))
+        return self._start(Pipeline(name, " ".join(parts), self.folder, GST_DEBUG_NO_COLOR="1"))
 
     def listener(self, *parts, name="pipeline", signal_options=""):
         """A pipeline with the embedded server, once it listens."""
@@ -208,11 +223,7 @@ class Bench:
             *parts,
         )
 
-        def ready():
-            check(started.running(), f"{name} ended at once: {started.errors()}")
-            return listening(ADDRESS, PORT)
-
-        wait_until(ready, 15, f"{name} does not listen on {ADDRESS}:{PORT}")
+        wait_until(lambda: listening(ADDRESS, PORT), 15, f"{name} does not listen on {ADDRESS}:{PORT}")
         return started
 
     def caller(self, *parts, name="caller", signal_options=""):
@@ -221,8 +232,10 @@ class Bench:
 
     def aiortc(self, *arguments, name="aiortc"):
         python = os.environ.get("RTC_PEER_PYTHON", sys.executable)
-        return self._start(
-            Peer(name, [python, PEERS / "aiortc" / "peer.py", "--uri", URI, "--tone", PEER_TONE, *arguments], self.folder))
+        command = [python, PEERS / "aiortc" / "peer.py", "--uri", URI, "--tone", PEER_TONE]
+        if self.transport in RSA_TRANSPORTS:
+            command.append("--accept-rsa")
+        return self._start(Peer(name, [*command, *arguments], self.folder))
 
     def pion(self, *arguments, codec="vp8", name="pion"):
         command = [os.environ["RTC_PEER_PION"], "--uri", URI, "--codec", codec]

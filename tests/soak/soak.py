@@ -125,7 +125,7 @@ class RtcbinWorld(World):
         line = (f"wssignalsrc mode=listener address={ADDRESS} port={PORT} ! "
                 f"rtcbin name=rtc transport={self.options.transport} {ENCODER} ! rtc.")
         self.sender = Pipeline(
-            "sender", ["gst-launch-1.0", "-m", *line.split()], self.folder, on_line=self._take, **ENVIRONMENT)
+            "sender", line, self.folder, on_line=self._take, **ENVIRONMENT)
         self._here = 0
         wait_until(lambda: listening(ADDRESS, PORT) or not self.sender.running(), 15, "the sender does not listen")
         check(self.sender.running(), f"the sender ended: {self.sender.errors()}")

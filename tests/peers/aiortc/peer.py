@@ -16,6 +16,7 @@ import sys
 
 from aiortc import (
     RTCBundlePolicy,
+    RTCCertificate,
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
@@ -302,6 +303,19 @@ class Peer:
         return 0 if reached else 1
 
 
+def accept_rsa():
+    """aiortc, when it is the DTLS client, proposes cipher suites for ECDSA certificates only. RFC 8827 (6.5) has
+    everybody support these, but webrtcbin of GStreamer 1.22 makes itself an RSA certificate."""
+    create = RTCCertificate._create_ssl_context
+
+    def create_with_rsa(self, srtp_profiles):
+        context = create(self, srtp_profiles)
+        context.set_cipher_list(b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256")
+        return context
+
+    RTCCertificate._create_ssl_context = create_with_rsa
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uri", required=True, help="ws://... of the signaling server")
@@ -320,6 +334,7 @@ def parse_arguments():
     parser.add_argument("--expect-tone", type=float, default=0, help="Hz that the sound must have")
     parser.add_argument("--expect-video-tracks", type=int, default=1, help="video tracks that must be as expected")
     parser.add_argument("--expect-audio-tracks", type=int, default=1, help="audio tracks that must be as expected")
+    parser.add_argument("--accept-rsa", action="store_true", help="connect to one with an RSA certificate, too")
     parser.add_argument("--debug", action="store_true", help="aiortc's log on stderr")
     return parser.parse_args()
 
@@ -327,6 +342,8 @@ def parse_arguments():
 async def main():
     args = parse_arguments()
     logging.basicConfig(level=logging.DEBUG if args.debug else logging.WARNING, stream=sys.stderr)
+    if args.accept_rsa:
+        accept_rsa()
     peer = Peer(args)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, peer.stopped.set)
