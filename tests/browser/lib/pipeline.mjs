@@ -45,7 +45,7 @@ export class Pipeline {
   /** Until its server answers. */
   async serving(url) {
     await until(`${url} to be served`, async () => {
-      if (this.status !== null) throw new Error(`the pipeline ended (${this.status}):\n${this.output.join('\n')}`);
+      if (this.status !== null) throw Object.assign(new Error(`the pipeline ended (${this.status})`), { final: true });
       return (await fetch(url)).ok;
     });
     return this;
