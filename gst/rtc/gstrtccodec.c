@@ -11,19 +11,20 @@
 
 #include <string.h>
 
-/* H.264: the constrained baseline comes first because an encoder that may choose takes the first, and it is the one
- * profile that every browser must decode (RFC 7742, section 6.2). Left to itself x264enc makes 4:4:4 of a test picture.
- */
+/* H.264: the constrained baseline stands alone in front because an encoder that may choose takes from the first, and it
+ * is the one profile that every browser must decode (RFC 7742, section 6.2). Left to itself x264enc makes 4:4:4 of a
+ * test picture. */
 #define H264_CAPS \
-  "video/x-h264, profile = (string) { constrained-baseline, baseline, main, constrained-high, progressive-high, high " \
-  "}"
+  "video/x-h264, profile = (string) constrained-baseline; " \
+  "video/x-h264, profile = (string) { baseline, main, constrained-high, progressive-high, high }"
 
 static const GstRtcCodec codecs[] = {
     {GST_RTC_KIND_VIDEO, "VP8", 90000, 96, "video/x-vp8", NULL, "rtpvp8pay", "picture-id-mode=15-bit", "rtpvp8depay",
         NULL},
     {GST_RTC_KIND_VIDEO, "H264", 90000, 102, H264_CAPS, "h264parse", "rtph264pay",
         "aggregate-mode=zero-latency config-interval=-1", "rtph264depay",
-        "packetization-mode=(string)1, profile-level-id=(string)42e01f, level-asymmetry-allowed=(string)1"},
+        "packetization-mode=(string)1, profile-level-id=(string)42e01f, level-asymmetry-allowed=(string)1|"
+        "packetization-mode=(string)1, profile-level-id=(string)640034, level-asymmetry-allowed=(string)1"},
     {GST_RTC_KIND_VIDEO, "VP9", 90000, 98, "video/x-vp9", NULL, "rtpvp9pay", "picture-id-mode=15-bit", "rtpvp9depay",
         "profile-id=(string)0"},
     {GST_RTC_KIND_VIDEO, "H265", 90000, 104, "video/x-h265, profile = (string) main", "h265parse", "rtph265pay",
@@ -128,13 +129,19 @@ gst_rtc_codecs_sink_caps (GstRtcKind kind, gboolean only_available)
 GstCaps *
 gst_rtc_codec_receive_caps (const GstRtcCodec *codec)
 {
-  gchar *text = g_strdup_printf ("application/x-rtp, media=(string)%s, encoding-name=(string)%s, clock-rate=(int)%d, "
-                                 "payload=(int)%d%s%s",
-      gst_rtc_kind_to_string (codec->kind), codec->encoding_name, codec->clock_rate, codec->payload,
-      codec->fmtp ? ", " : "", codec->fmtp ? codec->fmtp : "");
-  GstCaps *caps = gst_caps_from_string (text);
+  gchar **variants = g_strsplit (codec->fmtp ? codec->fmtp : "", "|", 0);
+  GstCaps *caps = gst_caps_new_empty ();
 
-  g_free (text);
+  for (guint i = 0; i == 0 || variants[i]; i++) {
+    gchar *text = g_strdup_printf ("application/x-rtp, media=(string)%s, encoding-name=(string)%s, clock-rate=(int)%d, "
+                                   "payload=(int)%d%s%s",
+        gst_rtc_kind_to_string (codec->kind), codec->encoding_name, codec->clock_rate, codec->payload + i,
+        codec->fmtp ? ", " : "", codec->fmtp ? variants[i] : "");
+
+    gst_caps_append (caps, gst_caps_from_string (text));
+    g_free (text);
+  }
+  g_strfreev (variants);
   return caps;
 }
 

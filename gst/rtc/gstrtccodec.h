@@ -28,7 +28,7 @@ typedef struct
   const gchar *payloader;
   const gchar *payloader_props; /* in gst_parse_launch()'s syntax */
   const gchar *depayloader;
-  const gchar *fmtp; /* what our offers to receive say, as caps fields; NULL: nothing */
+  const gchar *fmtp; /* what our offers to receive say, as caps fields; a "|" parts formats of payload, payload + 1.. */
 } GstRtcCodec;
 
 /* All codecs of KIND that the installed GStreamer can payload and depayload, in the order of preference for

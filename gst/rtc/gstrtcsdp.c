@@ -199,10 +199,25 @@ gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp)
   return (gchar **)g_ptr_array_free (found, FALSE);
 }
 
+gchar *
+gst_rtc_sdp_get_profile_level_id (const GstSDPMedia *media, gint payload)
+{
+  const gchar *value;
+
+  for (guint i = 0; (value = gst_sdp_media_get_attribute_val_n (media, "fmtp", i)); i++) {
+    const gchar *id = atoi (value) == payload ? strstr (value, "profile-level-id=") : NULL;
+
+    if (id && strlen (id) >= strlen ("profile-level-id=42e01f"))
+      return g_ascii_strdown (id + strlen ("profile-level-id="), 6);
+  }
+  return NULL;
+}
+
 GstCaps *
 gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload)
 {
   GstCaps *caps = gst_sdp_media_get_caps_from_media (media, payload);
+  gchar *id;
   GstStructure *s;
 
   if (!caps)
@@ -214,6 +229,13 @@ gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload)
 
     if (info)
       gst_structure_set (s, "encoding-name", G_TYPE_STRING, info->encoding_name, NULL);
+  }
+  /* GstSDP turns it into a profile, which says less, when the levels may differ. */
+  id = gst_rtc_sdp_get_profile_level_id (media, payload);
+  if (id) {
+    gst_structure_set (s, "profile-level-id", G_TYPE_STRING, id, NULL);
+    gst_structure_remove_field (s, "profile");
+    g_free (id);
   }
   return caps;
 }

@@ -73,6 +73,9 @@ const gchar *gst_rtc_sdp_get_attribute (const GstSDPMessage *sdp, const GstSDPMe
 /* Whether the peer rejected this section: port 0 without a=bundle-only (RFC 8843, section 6). */
 gboolean gst_rtc_sdp_media_is_rejected (const GstSDPMedia *media);
 
+/* H.264's profile-level-id in a=fmtp of PAYLOAD, lower case; NULL: none. (transfer full) */
+gchar *gst_rtc_sdp_get_profile_level_id (const GstSDPMedia *media, gint payload);
+
 /* RTP caps of one format of a section, with its static name when it has no a=rtpmap. NULL when it makes no sense.
  * (transfer full) */
 GstCaps *gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload);

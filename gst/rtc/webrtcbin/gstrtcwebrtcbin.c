@@ -318,6 +318,8 @@ transport_open (
   t->base = (GstRtcTransport){.klass = &gst_rtc_webrtcbin_transport, .events = events, .user_data = user_data};
   t->loop = config->loop;
   t->base.bin = gst_object_ref_sink (gst_bin_new (NULL));
+  /* A connection has no say in when the pipeline is at its end. */
+  gst_bin_set_suppressed_flags (GST_BIN (t->base.bin), GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE);
   g_signal_connect (t->base.bin, "deep-element-added", G_CALLBACK (on_deep_element_added), t);
   t->webrtc = gst_element_factory_make ("webrtcbin", NULL);
   gst_bin_add (GST_BIN (t->base.bin), t->webrtc);

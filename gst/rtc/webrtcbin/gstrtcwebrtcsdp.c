@@ -158,23 +158,30 @@ gst_rtc_webrtc_narrow (const GstSDPMessage *sdp, const GArray *lines)
   return narrow;
 }
 
-/* The answer names the profile and level that are really sent (RFC 6184, section 8.2.2), where the payload type allows
- * it: the profile must stay the offered one. */
+/* webrtcbin's answer has lost H.264's profile-level-id. It gets it back, with the level that is really sent (RFC 6184,
+ * section 8.2.2): the profile must stay the one that was offered. */
 static void
-set_actual_level (GstSDPMedia *media, const GstRtcSdpTrack *track)
+restore_h264_fmtp (GstSDPMedia *media, const GstSDPMedia *offered, const GstRtcLine *line, const GstRtcSdpTrack *tracks)
 {
-  const gchar *actual = gst_structure_get_string (gst_caps_get_structure (track->caps, 0), "profile-level-id");
+  gchar *id = gst_rtc_sdp_get_profile_level_id (offered, line->payload), *fmtp;
+  const gchar *actual = line->track >= 0
+      ? gst_structure_get_string (gst_caps_get_structure (tracks[line->track].caps, 0), "profile-level-id")
+      : NULL;
 
-  for (guint i = 0; actual && strlen (actual) == 6 && i < gst_sdp_media_attributes_len (media); i++) {
+  if (!id)
+    return;
+  if (actual && strlen (actual) == 6 && g_ascii_strncasecmp (id, actual, 2) == 0)
+    memcpy (id + 4, actual + 4, 2);
+  for (guint i = gst_sdp_media_attributes_len (media); i-- > 0;) {
     const GstSDPAttribute *attribute = gst_sdp_media_get_attribute (media, i);
-    gchar *id = strcmp (attribute->key, "fmtp") == 0 ? strstr (attribute->value, "profile-level-id=") : NULL;
 
-    if (id && strlen (id) >= strlen ("profile-level-id=42e01f")) {
-      id += strlen ("profile-level-id=");
-      if (g_ascii_strncasecmp (id, actual, 2) == 0)
-        memcpy (id + 4, actual + 4, 2);
-    }
+    if (strcmp (attribute->key, "fmtp") == 0 && atoi (attribute->value) == line->payload)
+      gst_sdp_media_remove_attribute (media, i);
   }
+  fmtp = g_strdup_printf ("%d level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=%s", line->payload, id);
+  gst_sdp_media_add_attribute (media, "fmtp", fmtp);
+  g_free (fmtp);
+  g_free (id);
 }
 
 static GstSDPMedia *
@@ -208,8 +215,8 @@ gst_rtc_webrtc_widen_answer (
       gst_sdp_media_copy (gst_sdp_message_get_media (answer, next++), &media);
     else
       media = rejected_section (gst_sdp_message_get_media (offer, i));
-    if (line->accepted && line->track >= 0)
-      set_actual_level (media, &tracks[line->track]);
+    if (line->accepted && strcmp (line->codec->encoding_name, "H264") == 0)
+      restore_h264_fmtp (media, gst_sdp_message_get_media (offer, i), line, tracks);
     gst_sdp_message_add_media (wide, media);
     gst_sdp_media_free (media);
   }

@@ -62,17 +62,216 @@ GST_START_TEST (both_send_and_both_watch)
 }
 GST_END_TEST;
 
+static const gchar *const streams[][2] = {
+    {VIDEO "x264enc tune=zerolatency ! rtc. ",
+        "rtc.video_src_0 ! avdec_h264 ! fakesink name=media sync=false async=false"},
+    {VIDEO "vp9enc deadline=1 cpu-used=8 ! rtc. ",
+        "rtc.video_src_0 ! vp9dec ! fakesink name=media sync=false async=false"},
+    {VIDEO "x265enc tune=zerolatency speed-preset=ultrafast ! rtc. ",
+        "rtc.video_src_0 ! avdec_h265 ! fakesink name=media sync=false async=false"},
+    {VIDEO "vp8enc deadline=1 ! rtpvp8pay ! rtc. ",
+        "rtc.video_src_0 ! vp8dec ! fakesink name=media sync=false async=false"},
+    {VIDEO "x264enc tune=zerolatency ! rtph264pay config-interval=-1 ! rtc. ",
+        "rtc.video_src_0 ! avdec_h264 ! fakesink name=media sync=false async=false"},
+    {"audiotestsrc is-live=true ! audioconvert ! audioresample ! mulawenc ! rtc. ",
+        "rtc.audio_src_0 ! mulawdec ! fakesink name=media sync=false async=false"},
+    {"audiotestsrc is-live=true ! audioconvert ! audioresample ! alawenc ! rtc. ",
+        "rtc.audio_src_0 ! alawdec ! fakesink name=media sync=false async=false"},
+    {"audiotestsrc is-live=true ! audioconvert ! audioresample ! audio/x-raw,rate=16000,channels=1 ! avenc_g722 ! "
+     "rtc. ",
+        "rtc.audio_src_0 ! avdec_g722 ! fakesink name=media sync=false async=false"},
+    {"audiotestsrc is-live=true ! opusenc ! rtpopuspay ! rtc. ",
+        "rtc.audio_src_0 ! opusdec ! fakesink name=media sync=false async=false"},
+    {"audiotestsrc is-live=true ! level audio-level-meta=true ! opusenc ! rtc. ",
+        "rtc.audio_src_0 ! opusdec ! fakesink name=media sync=false async=false"},
+};
+
+/* Every codec, in both roles: the loop index is the stream's, times two, times the transports. */
+GST_START_TEST (every_codec)
+{
+  guint stream = __i__ / 2 % G_N_ELEMENTS (streams);
+  const gchar *name = test_transports[__i__ / (2 * G_N_ELEMENTS (streams))];
+  gchar *send = g_strconcat ("rtcbin name=rtc ", streams[stream][0], NULL);
+  gchar *watch = g_strconcat ("rtcbin name=rtc ", streams[stream][1], NULL);
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", name, send);
+  TestPeer *viewer = test_room_add (room, "viewer", name, watch);
+
+  if (__i__ % 2)
+    test_room_join (room, camera, viewer);
+  else
+    test_room_join (room, viewer, camera);
+  test_peer_wait_buffers (viewer, "media", 10);
+  test_room_free (room);
+  g_free (send);
+  g_free (watch);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_newcomer_gets_a_key_frame)
+{
+  /* No key frame comes by itself for half a minute. */
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *first = test_room_add (room, "first", transport, "rtcbin name=rtc " WATCH_VP8);
+  TestPeer *second;
+
+  test_room_join (room, camera, first);
+  test_peer_wait_buffers (first, "video", 30);
+  second = test_room_add (room, "second", transport, "rtcbin name=rtc " WATCH_VP8);
+  test_room_join (room, camera, second);
+  test_peer_wait_buffers (second, "video", 10);
+  test_peer_wait_buffers (first, "video", 10);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+static guint64
+track_stat (TestPeer *peer, const gchar *field)
+{
+  GstStructure *stats = NULL;
+  const GValue *tracks;
+  const GstStructure *track;
+  guint64 value = 0;
+  guint small;
+
+  g_object_get (test_peer_get_rtcbin (peer), "stats", &stats, NULL);
+  tracks = gst_structure_get_value (stats, "tracks");
+  fail_unless (gst_value_array_get_size (tracks) > 0);
+  track = gst_value_get_structure (gst_value_array_get_value (tracks, 0));
+  if (!gst_structure_get_uint64 (track, field, &value)) {
+    fail_unless (gst_structure_get_uint (track, field, &small), "no field %s", field);
+    value = small;
+  }
+  gst_structure_free (stats);
+  return value;
+}
+
+GST_START_TEST (newcomers_share_a_key_frame)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc keyframe-min-interval=60000 " VP8);
+  TestPeer *viewers[3];
+
+  for (guint i = 0; i < G_N_ELEMENTS (viewers); i++) {
+    gchar *id = g_strdup_printf ("viewer%u", i);
+
+    viewers[i] = test_room_add (room, id, transport, "rtcbin name=rtc " WATCH_VP8);
+    test_room_join (room, camera, viewers[i]);
+    g_free (id);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (viewers); i++)
+    gst_message_unref (test_peer_wait_message (viewers[i], "rtc-peer-connected"));
+  test_peer_wait_buffers (viewers[0], "video", 1);
+  fail_unless_equals_int (track_stat (camera, "key-frame-requests"), 1);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+GST_START_TEST (two_of_each_kind)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8 VP8 OPUS OPUS);
+  TestPeer *viewer = test_room_add (room, "viewer", transport,
+      "rtcbin name=rtc " WATCH_VP8 WATCH_OPUS "rtc.video_src_1 ! vp8dec ! fakesink name=video1 sync=false async=false "
+      "rtc.audio_src_1 ! opusdec ! fakesink name=audio1 sync=false async=false ");
+
+  test_room_join (room, viewer, camera);
+  test_peer_wait_buffers (viewer, "video", 15);
+  test_peer_wait_buffers (viewer, "video1", 15);
+  test_peer_wait_buffers (viewer, "audio", 15);
+  test_peer_wait_buffers (viewer, "audio1", 15);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_pad_waits_for_the_next_peer)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc " WATCH_VP8);
+  GstPad *pad;
+  gchar *id = NULL;
+
+  test_room_join (room, camera, viewer);
+  test_peer_wait_buffers (viewer, "video", 10);
+  test_room_leave (room, camera);
+  gst_message_unref (test_peer_wait_message (viewer, "rtc-peer-left"));
+
+  camera = test_room_add (room, "camera-again", transport, "rtcbin name=rtc " VP8);
+  test_room_join (room, camera, viewer);
+  test_peer_wait_buffers (viewer, "video", 20);
+  pad = gst_element_get_static_pad (test_peer_get_rtcbin (viewer), "video_src_0");
+  g_object_get (pad, "peer-id", &id, NULL);
+  fail_unless_equals_string (id, "camera-again");
+  g_free (id);
+  gst_object_unref (pad);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_pad_goes_with_its_peer)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc reuse-source-pads=false " WATCH_VP8);
+  GstPad *pad;
+
+  test_room_join (room, camera, viewer);
+  test_peer_wait_buffers (viewer, "video", 10);
+  test_room_leave (room, camera);
+  /* Its only sink got EOS. */
+  gst_message_unref (
+      gst_bus_timed_pop_filtered (GST_ELEMENT_BUS (test_peer_get_pipeline (viewer)), 20 * GST_SECOND, GST_MESSAGE_EOS));
+  pad = gst_element_get_static_pad (test_peer_get_rtcbin (viewer), "video_src_0");
+  fail_unless (pad == NULL);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+GST_START_TEST (one_encoder_serves_all)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *viewers[3];
+  guint64 packets, frames;
+
+  for (guint i = 0; i < G_N_ELEMENTS (viewers); i++) {
+    gchar *id = g_strdup_printf ("viewer%u", i);
+
+    viewers[i] = test_room_add (room, id, transport, "rtcbin name=rtc " WATCH_VP8);
+    test_room_join (room, viewers[i], camera);
+    g_free (id);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (viewers); i++)
+    test_peer_wait_buffers (viewers[i], "video", 20);
+  fail_unless_equals_int (track_stat (camera, "peers"), G_N_ELEMENTS (viewers));
+  packets = track_stat (camera, "packets");
+  frames = track_stat (camera, "frames");
+  /* A small picture is a packet a frame, and each is made once, not once a viewer. */
+  fail_unless (packets <= frames * 2, "%" G_GUINT64_FORMAT " packets of %" G_GUINT64_FORMAT " frames", packets, frames);
+  test_room_free (room);
+}
+GST_END_TEST;
+
 static Suite *
 rtcbin_suite (void)
 {
   Suite *s = suite_create ("rtcbin");
-  TCase *streams = tcase_create ("streams");
+  TCase *tcase = tcase_create ("streams");
   guint n = test_transports_load ();
 
-  suite_add_tcase (s, streams);
-  tcase_add_loop_test (streams, one_sends_one_watches, 0, n);
-  tcase_add_loop_test (streams, the_viewer_offers, 0, n);
-  tcase_add_loop_test (streams, both_send_and_both_watch, 0, n);
+  suite_add_tcase (s, tcase);
+  tcase_add_loop_test (tcase, one_sends_one_watches, 0, n);
+  tcase_add_loop_test (tcase, the_viewer_offers, 0, n);
+  tcase_add_loop_test (tcase, both_send_and_both_watch, 0, n);
+  tcase_add_loop_test (tcase, every_codec, 0, n * 2 * G_N_ELEMENTS (streams));
+  tcase_add_loop_test (tcase, a_newcomer_gets_a_key_frame, 0, n);
+  tcase_add_loop_test (tcase, newcomers_share_a_key_frame, 0, n);
+  tcase_add_loop_test (tcase, two_of_each_kind, 0, n);
+  tcase_add_loop_test (tcase, a_pad_waits_for_the_next_peer, 0, n);
+  tcase_add_loop_test (tcase, a_pad_goes_with_its_peer, 0, n);
+  tcase_add_loop_test (tcase, one_encoder_serves_all, 0, n);
   return s;
 }
 
