@@ -303,16 +303,22 @@ on_websocket (
   g_free (room);
 }
 
+static gboolean
+is_upgrade (SoupServerMessage *message)
+{
+  return soup_message_headers_header_contains (
+      soup_server_message_get_request_headers (message), "Upgrade", "websocket");
+}
+
 /* Before the body is read and before an upgrade. */
 static void
 on_headers (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
 {
   WsServer *self = user_data;
-  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
   gchar *why;
 
   soup_message_body_set_accumulate (soup_server_message_get_request_body (message), FALSE);
-  if (!soup_message_headers_header_contains (headers, "Upgrade", "websocket"))
+  if (!is_upgrade (message))
     return;
   why = ws_page_check_origin (message, self->allowed_origins, self->loopback);
   if (why) {
@@ -325,7 +331,9 @@ on_headers (SoupServer *server, SoupServerMessage *message, const char *path, GH
 static void
 on_request (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
 {
-  ws_page_serve (message, path);
+  /* libsoup looks at the upgrade after this, when nothing has answered yet. */
+  if (!is_upgrade (message))
+    ws_page_serve (message, path);
 }
 
 static GSocket *

@@ -245,7 +245,7 @@ class Tile {
     element.autoplay = true;
     element.muted = true;
     element.playsInline = true;
-    element.disablePictureInPicture = false;
+    element.tabIndex = -1;
     element.setAttribute('aria-label', `Video of ${nameOf(this.peer)}`);
     const older = [...this.part.stage.querySelectorAll('video')];
     element.addEventListener('loadeddata', () => {
@@ -727,6 +727,11 @@ setInterval(() => {
   if (reducedMotion.matches && beat++ % 5 !== 0) return;
   for (const tile of tiles.values()) tile.measureLevel();
 }, 200);
+
+/* Firefox finds its network addresses by the connection that the page came over. One from its cache came over none, and
+ * where there is no route to the Internet it then finds no address at all. */
+const arrival = performance.getEntriesByType('navigation')[0];
+if (arrival?.type === 'back_forward' && arrival.transferSize === 0) location.reload();
 
 $('room').textContent = room;
 document.title = room ? `${room} · rtclink` : 'rtclink';
