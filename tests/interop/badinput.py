@@ -79,10 +79,15 @@ def watched(bench):
 
 
 def pipeline_of(client):
-    """The peer that sends: the pipeline."""
-    senders = [peer["peerId"] for peer in client.peers if peer["role"] != "receive"]
-    check(len(senders) == 1, f"{len(senders)} senders are in the room: {client.peers}")
-    return senders[0]
+    """The peer that sends: the pipeline. It joins its own server when it has caps, maybe after the client."""
+    peers = client.peers
+    while not any(sends(peer) for peer in peers):
+        peers = [client.expect("joined")["peer"]]
+    return next(peer["peerId"] for peer in peers if sends(peer))
+
+
+def sends(peer):
+    return peer["role"] != "receive" and peer["tracks"]["video"] > 0
 
 
 def answered(client, codes, what, session=None):
@@ -169,8 +174,7 @@ def silent(client, what):
 def bad_candidates(bench):
     texts = [
         "nonsense", "candidate:", "candidate:1 1 UDP", "candidate:1 1 UDP x 192.0.2.77 5000 typ host",
-        "candidate:1 1 UDP 1 192.0.2.77 99999 typ host", "candidate:1 1 UDP 1 not-an-address 5000 typ host",
-        "candidate:1 1 UDP 1 192.0.2.77 5000 typ nothing", "candidate:1 1 UDP 1 192.0.2.77 5000", "x" * 500,
+        "candidate:1 1 UDP 1 192.0.2.77 99999 typ host", "candidate:1 1 UDP 1 192.0.2.77 5000", "x" * 500,
         "candidate:1 1 UDP 1 192.0.2.77 5000 typ host\r\na=inactive",
     ]
     with watched(bench) as (_, steady):

@@ -90,21 +90,32 @@ def attack(bench, part, role):
 
 
 def no_common_codec(bench, part):
-    """A peer that speaks H.264 only and a pipeline that sends VP8."""
-    pipeline = bench.listener(*sending("vp8"))
+    """A peer that speaks H.264 only, and a pipeline that sends nothing but VP8."""
+    pipeline = bench.listener(sending("vp8")[0])
     steady = Steady(bench)
     wishes = {"offers": "prefer", "answers": "avoid"}[part]
     peer = bench.pion("--offers", wishes, "--role", "receive", codec="h264", name="h264-only")
-    if part == "offers":
-        error = peer.wait_for("error", code="no-common-codec")
-        check(error["reason"], "the error has no reason")
-    else:
-        peer.wait_for("refused")
+    # Who answers with every section rejected has said it, too.
+    error = peer.wait_for("error")
+    check(error["code"] == "no-common-codec", f"the error is {error['code']} ({error['reason']}), not no-common-codec")
+    check("VP8" in error["reason"], f"the reason does not say which codec: {error['reason']}")
     message = pipeline.wait_for_message("rtc-peer-failed")
-    check("codec" in message, f"rtc-peer-failed does not say what was wrong: {message.strip()}")
+    check("no-common-codec" in message, f"rtc-peer-failed does not say what was wrong: {message.strip()}")
     check(not peer.events("state", connection="connected"), "it connected all the same")
     steady.check("no-common-codec")
+    peer.end()
     steady.finish()
+    pipeline.finish()
+
+
+def some_common_codec(bench, part):
+    """The same with sound beside it: what both can do is done."""
+    pipeline = bench.listener(*sending("vp8"))
+    wishes = {"offers": "prefer", "answers": "avoid"}[part]
+    peer = bench.pion("--offers", wishes, "--role", "receive", "--expect-audio", SECONDS, codec="h264", name="h264-only")
+    peer.wait_for("reached")
+    check(not peer.events("track", kind="video"), "a track of a codec that it does not speak arrived")
+    peer.finish()
     pipeline.finish()
 
 

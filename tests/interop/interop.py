@@ -47,6 +47,7 @@ def all_cases():
         for role in ("both", "receive"):
             add(f"attacker-{part}-{role}", cases.attack, ("part", part), ("role", role))
         add(f"no-common-codec-{part}", cases.no_common_codec, ("part", part), needs=("pion",))
+        add(f"some-common-codec-{part}", cases.some_common_codec, ("part", part), needs=("pion",))
         add(f"several-tracks-{part}", cases.several_tracks, ("part", part), needs=("aiortc",))
     for codec in ("vp8", "h264"):
         add(f"two-pipelines-{codec}", cases.two_pipelines, ("codec", codec), needs=())
@@ -56,6 +57,7 @@ def all_cases():
     for name, function in badinput.CASES.items():
         add(name, function, needs=("pion",))
     add("nothing-leaves", leaves.nothing_leaves, needs=())
+    add("names-are-not-looked-up", leaves.names_are_not_looked_up, needs=())
     return found
 
 

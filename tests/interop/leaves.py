@@ -9,8 +9,10 @@ import subprocess
 from collections import Counter
 
 import capture
+from badinput import audio_section, description, pipeline_of, section
 from cases import FRAMES, SECONDS
-from harness import ADDRESS, TONE, check, sending, wait_until
+from harness import ADDRESS, TONE, URI, check, sending, wait_until
+from wsclient import Client
 
 ROUTERS = ("192.0.2.2", "fd00:192:0:2::2")
 MULTICAST_LISTENER_REPORT = 143
@@ -64,6 +66,32 @@ def strangers(packets):
 def told(packets):
     kinds = Counter(f"{p.protocol} {p.source} -> {p.target} port {p.target_port}" for p in packets)
     return "; ".join(f"{count} x {kind}" for kind, count in kinds.most_common(8))
+
+
+def names_are_not_looked_up(bench):
+    """A peer's candidates with names in place of addresses (RFC 8839, 5.1 allows them, browsers send .local ones) make
+    nobody ask a name server for them, nor the neighbours."""
+    route_to_nowhere()
+    tap = capture.Capture()
+    sender = bench.listener(*sending("vp8"), name="sender")
+    client = Client(URI, role="receive", offers="prefer")
+    to = pipeline_of(client)
+    client.send({"type": "offer", "to": to, "session": "named", "sdp": description(section(), audio_section())})
+    client.expect("answer")
+    for name in ("peer.example.com", "1f4712db-ea17-4bcf-a596-105139dfd8bf.local", "localhost.localdomain"):
+        text = f"candidate:1 1 UDP 2122252543 {name} 5000 typ host"
+        client.send({"type": "candidate", "to": to, "session": "named", "candidate": text, "sdpMid": "0",
+                     "sdpMLineIndex": 0})
+    # Another viewer's whole connection comes after these: a question would have been asked by then.
+    pictures, video = bench.video_sink("video_src_0", "received.gray")
+    viewer = bench.caller(video, name="viewer")
+    wait_until(lambda: pictures.count() >= 90, 30, lambda: f"{pictures.count()} pictures {viewer.errors()}")
+    viewer.finish()
+    client.close()
+    sender.finish()
+    found = strangers(tap.stop())
+    check(not tap.dropped(), "the capture lost packets")
+    check(not found, f"{len(found)} packets went to somebody else: {told(found)}")
 
 
 def nothing_leaves(bench):
