@@ -81,6 +81,8 @@ class Launch:
     def alive(self):
         if self.process.poll() is not None:
             raise Failure(f"ended by itself with status {self.process.returncode}: {self.command}")
+        if "Caught SIG" in self.output():  # gst-launch then waits for a debugger
+            raise Failure(f"crashed: {self.command}")
         return True
 
     def is_playing(self):
