@@ -8,7 +8,7 @@
 import { Stage } from './lib/stage.mjs';
 
 const [browserName, scenario] = process.argv.slice(2);
-if (!['chromium', 'firefox'].includes(browserName) || !/^[a-z-]+$/.test(scenario ?? '')) {
+if (!['chromium', 'firefox'].includes(browserName) || !/^[a-z0-9-]+$/.test(scenario ?? '')) {
   console.error('usage: run.mjs chromium|firefox SCENARIO');
   process.exit(2);
 }

@@ -731,10 +731,11 @@ setInterval(() => {
 /* Firefox finds its network addresses by the connection that the page came over. One from its cache came over none, and
  * where there is no route to the Internet it then finds no address at all. */
 const arrival = performance.getEntriesByType('navigation')[0];
-if (arrival?.type === 'back_forward' && arrival.transferSize === 0) location.reload();
+const stale = arrival?.type === 'back_forward' && arrival.transferSize === 0;
 
 $('room').textContent = room;
 document.title = room ? `${room} · rtclink` : 'rtclink';
 showMine();
 showServer();
-enter();
+if (stale) location.reload();
+else enter();

@@ -10,6 +10,9 @@ import { until } from '../lib/until.mjs';
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 async function inspect(stage, page, state) {
+  // Colours on their way from one to another are not to be judged.
+  await page.evaluate(() => Promise.all(document.getAnimations()
+    .filter((a) => a instanceof CSSTransition).map((a) => a.finished.catch(() => {}))));
   await page.evaluate(AXE);
   const violations = await page.evaluate(async () => {
     const result = await globalThis.axe.run(document, { resultTypes: ['violations'] });
@@ -18,7 +21,7 @@ async function inspect(stage, page, state) {
   });
   await stage.screenshot(page, state);
   const bad = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
-  for (const v of violations) console.log(`${state}: ${v.impact}: ${v.help}`);
+  for (const v of violations) console.log(`${state}: ${v.impact}: ${v.help}: ${v.where[0]}`);
   assert.deepEqual(bad, [], `${state}: ${JSON.stringify(bad, null, 2)}`);
 }
 

@@ -48,7 +48,8 @@ export default async function (stage) {
     await page.keyboard.press('Tab');
     const at = await page.evaluate(() => {
       const e = document.activeElement;
-      if (e === document.body || e === document.documentElement) return null;
+      // Past the last one the browser's own buttons come.
+      if (!document.hasFocus() || e === document.body || e === document.documentElement) return null;
       const { outlineStyle, outlineWidth } = getComputedStyle(e);
       return {
         what: e.id || e.className.split(' ')[0],

@@ -29,7 +29,8 @@ async function strongest(page) {
     const bins = new Float32Array(globalThis.testAnalyser.frequencyBinCount);
     globalThis.testAnalyser.getFloatFrequencyData(bins);
     const at = bins.indexOf(Math.max(...bins));
-    return { frequency: (at * 48000) / 8192, level: bins[at] };
+    // Silence is -Infinity, which does not come through.
+    return { frequency: (at * 48000) / 8192, level: Math.max(bins[at], -200) };
   });
 }
 
