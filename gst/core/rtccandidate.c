@@ -14,6 +14,19 @@ is_number (const gchar *text, guint64 min, guint64 max)
   return g_ascii_string_to_unsigned (text, 10, min, max, NULL, NULL);
 }
 
+/* RFC 6544, section 4.5; extensions are pairs of a name and a value. */
+static gboolean
+has_tcptype (gchar **extensions)
+{
+  static const gchar *const types[] = {"active", "passive", "so", NULL};
+
+  for (guint i = 0; extensions[i] && extensions[i + 1]; i += 2) {
+    if (strcmp (extensions[i], "tcptype") == 0)
+      return g_strv_contains (types, extensions[i + 1]);
+  }
+  return FALSE;
+}
+
 gboolean
 rtc_candidate_check (const gchar *text, GError **error)
 {
@@ -42,8 +55,8 @@ rtc_candidate_check (const gchar *text, GError **error)
     why = "its priority is not 1 to 2^32-1";
   else if (!is_number (f[5], 0, 65535))
     why = "its port is not 0 to 65535";
-  else if (g_ascii_strcasecmp (f[2], "tcp") == 0 && !strstr (start, " tcptype "))
-    why = "it is TCP without a tcptype (RFC 6544)";
+  else if (g_ascii_strcasecmp (f[2], "tcp") == 0 && !has_tcptype (f + 8))
+    why = "it is TCP without a tcptype of active, passive or so (RFC 6544)";
   if (why)
     g_set_error (error, RTC_ERROR, RTC_ERROR_BAD_CANDIDATE, "\"%.60s\" is no usable ICE candidate: %s", text, why);
   g_strfreev (f);

@@ -36,7 +36,7 @@ close_current (RtcSession *s)
 {
   gboolean had = s->has_current;
 
-  s->has_current = FALSE;
+  s->has_current = s->silent = s->repairing = FALSE;
   return had ? RTC_SESSION_CLOSE_CURRENT : 0;
 }
 
@@ -92,14 +92,19 @@ rtc_session_set_offerer (RtcSession *s, RtcSessionOfferer offerer, guint64 now)
     enter (s, RTC_SESSION_REQUESTED, now + RTC_SESSION_REQUEST_TIMEOUT_MS);
     return 0;
   }
-  return s->has_current || s->has_next ? 0 : begin (s, now);
+  if (s->has_next)
+    return 0;
+  /* What works is left alone; what waits for the other side waits in vain. */
+  if (s->has_current && s->state != RTC_SESSION_REQUESTED && s->state != RTC_SESSION_FAILED)
+    return 0;
+  return begin (s, now);
 }
 
 guint
 rtc_session_set_ready (RtcSession *s, guint64 now)
 {
   if (s->ready)
-    return 0;
+    return s->incomplete ? rtc_session_tracks_changed (s, now) : 0;
   s->ready = TRUE;
   if (s->state != RTC_SESSION_WAITING)
     return 0;
@@ -110,7 +115,11 @@ guint
 rtc_session_tracks_changed (RtcSession *s, guint64 now)
 {
   s->attempts = 0;
-  if (s->state == RTC_SESSION_IDLE || s->state == RTC_SESSION_WAITING || s->state == RTC_SESSION_REQUESTED)
+  s->incomplete = s->repairing = FALSE;
+  if (s->state == RTC_SESSION_WAITING || s->state == RTC_SESSION_REQUESTED)
+    return 0;
+  /* There may have been nothing to offer, and now there is. */
+  if (s->state == RTC_SESSION_IDLE && s->offerer != RTC_SESSION_OFFERER_US)
     return 0;
   return begin (s, now);
 }
@@ -120,6 +129,10 @@ rtc_session_offer_received (RtcSession *s, guint64 now)
 {
   guint actions = close_next (s);
 
+  /* Nobody said who offers: then it is the one that does. */
+  if (s->offerer == RTC_SESSION_OFFERER_NONE)
+    s->offerer = RTC_SESSION_OFFERER_THEM;
+  s->repairing = FALSE;
   if (s->ready)
     return actions | answer (s, now);
   s->offer_held = TRUE;
@@ -135,6 +148,7 @@ rtc_session_offer_requested (RtcSession *s, guint64 now)
   /* The one that is being made will do. */
   if (s->state == RTC_SESSION_NEGOTIATING)
     return 0;
+  s->repairing = FALSE;
   return begin (s, now);
 }
 
@@ -151,9 +165,23 @@ rtc_session_next_connected (RtcSession *s, guint64 now)
 {
   s->has_next = FALSE;
   s->has_current = TRUE;
+  s->silent = s->repairing = FALSE;
   s->attempts = 0;
   enter (s, RTC_SESSION_CONNECTED, 0);
   return RTC_SESSION_PROMOTE | RTC_SESSION_REPORT_CONNECTED;
+}
+
+/* It is not tried again: what the current connection carries goes on, as long as that is alive. */
+static void
+give_up (RtcSession *s)
+{
+  s->repairing = FALSE;
+  if (s->has_current && !s->silent) {
+    s->attempts = 0;
+    enter (s, RTC_SESSION_CONNECTED, 0);
+  } else {
+    enter (s, RTC_SESSION_FAILED, 0);
+  }
 }
 
 static guint
@@ -163,7 +191,7 @@ retry_later (RtcSession *s, guint64 now)
 
   s->attempts++;
   if (s->attempts >= RTC_SESSION_MAX_ATTEMPTS)
-    enter (s, RTC_SESSION_FAILED, 0);
+    give_up (s);
   else
     enter (s, RTC_SESSION_BACKOFF, now + delay);
   return RTC_SESSION_REPORT_FAILED;
@@ -175,7 +203,7 @@ rtc_session_next_failed (RtcSession *s, gboolean fatal, guint64 now)
   guint actions = close_next (s);
 
   if (fatal) {
-    enter (s, RTC_SESSION_FAILED, 0);
+    give_up (s);
     return actions | RTC_SESSION_REPORT_FAILED;
   }
   return actions | retry_later (s, now);
@@ -184,30 +212,39 @@ rtc_session_next_failed (RtcSession *s, gboolean fatal, guint64 now)
 guint
 rtc_session_current_silent (RtcSession *s, guint64 now)
 {
-  if (s->state != RTC_SESSION_CONNECTED)
+  if (!s->has_current || s->silent)
     return 0;
-  enter (s, RTC_SESSION_DISCONNECTED, now + RTC_SESSION_SILENCE_TIMEOUT_MS);
+  s->silent = TRUE;
+  /* In any other state the next one is on its way already. */
+  if (s->state == RTC_SESSION_CONNECTED)
+    enter (s, RTC_SESSION_DISCONNECTED, now + RTC_SESSION_SILENCE_TIMEOUT_MS);
   return RTC_SESSION_REPORT_DISCONNECTED;
 }
 
 guint
 rtc_session_current_back (RtcSession *s, guint64 now)
 {
-  guint actions;
+  guint actions = 0;
 
-  if (s->state == RTC_SESSION_CONNECTED || !s->has_current)
+  if (!s->has_current || !s->silent)
     return 0;
-  /* It came back before the new one was up: that one is not needed. */
-  actions = close_next (s);
-  enter (s, RTC_SESSION_CONNECTED, 0);
+  s->silent = FALSE;
+  if (s->repairing || s->state == RTC_SESSION_DISCONNECTED || s->state == RTC_SESSION_FAILED) {
+    actions = close_next (s);
+    s->repairing = FALSE;
+    enter (s, RTC_SESSION_CONNECTED, 0);
+  }
   return actions | RTC_SESSION_REPORT_CONNECTED;
 }
 
 guint
 rtc_session_current_failed (RtcSession *s, guint64 now)
 {
-  guint actions = close_current (s) | RTC_SESSION_REPORT_DISCONNECTED;
+  guint actions;
 
+  if (!s->has_current)
+    return 0;
+  actions = close_current (s) | RTC_SESSION_REPORT_DISCONNECTED;
   /* When the next one is on its way already, that is the new attempt. */
   if (s->state != RTC_SESSION_CONNECTED && s->state != RTC_SESSION_DISCONNECTED)
     return actions;
@@ -232,10 +269,11 @@ rtc_session_tick (RtcSession *s, guint64 now)
     return 0;
   switch (s->state) {
     case RTC_SESSION_WAITING:
+      s->incomplete = TRUE;
       return rtc_session_set_ready (s, now);
     case RTC_SESSION_REQUESTED:
       if (++s->attempts >= RTC_SESSION_MAX_ATTEMPTS) {
-        enter (s, RTC_SESSION_FAILED, 0);
+        give_up (s);
         return RTC_SESSION_REPORT_TIMEOUT;
       }
       enter (s, RTC_SESSION_REQUESTED, now + RTC_SESSION_REQUEST_TIMEOUT_MS);
@@ -245,6 +283,8 @@ rtc_session_tick (RtcSession *s, guint64 now)
       actions = close_next (s);
       return actions | (retry_later (s, now) & ~RTC_SESSION_REPORT_FAILED) | RTC_SESSION_REPORT_TIMEOUT;
     case RTC_SESSION_DISCONNECTED:
+      s->repairing = TRUE;
+      return begin (s, now);
     case RTC_SESSION_BACKOFF:
       return begin (s, now);
     default:

@@ -59,8 +59,11 @@ typedef struct
   RtcSessionState state;
   RtcSessionOfferer offerer;
   gboolean ready; /* our tracks are known */
-  gboolean offer_held; /* an offer came before that */
+  gboolean incomplete; /* it is ready only because the time was up: some of our tracks are still to come */
+  gboolean offer_held; /* an offer came before it was ready */
   gboolean has_current, has_next;
+  gboolean silent; /* the current one is */
+  gboolean repairing; /* the next one is wanted for that reason only */
   guint attempts; /* that failed since the last one that connected */
   guint64 deadline; /* when to call rtc_session_tick(); 0: never */
 } RtcSession;
@@ -70,10 +73,11 @@ void rtc_session_init (RtcSession *session);
 /* Who offers in this pair, as the server says. */
 guint rtc_session_set_offerer (RtcSession *session, RtcSessionOfferer offerer, guint64 now);
 
-/* Our tracks are all known (or there are none). */
+/* Our tracks are all known (or there are none). When the session went on without some of them, they count as changed.
+ */
 guint rtc_session_set_ready (RtcSession *session, guint64 now);
 
-/* Our tracks are others than those that were negotiated. */
+/* Our tracks, or those that the peer fills, are others than those that were negotiated. */
 guint rtc_session_tracks_changed (RtcSession *session, guint64 now);
 
 guint rtc_session_offer_received (RtcSession *session, guint64 now);
@@ -85,11 +89,16 @@ guint rtc_session_described (RtcSession *session, gboolean final, guint64 now);
 /* The next connection is up. */
 guint rtc_session_next_connected (RtcSession *session, guint64 now);
 
-/* The next connection, or the negotiation for it, failed. FATAL: in a way that will be the same the next time. */
+/* The next connection, or the negotiation for it, failed. FATAL: in a way that will be the same the next time. When it
+ * is not tried again, and the current connection is alive, the session goes on with that. */
 guint rtc_session_next_failed (RtcSession *session, gboolean fatal, guint64 now);
 
+/* Nothing is heard of the current connection; or something again. A next one that was only begun for that reason is
+ * then dropped. */
 guint rtc_session_current_silent (RtcSession *session, guint64 now);
 guint rtc_session_current_back (RtcSession *session, guint64 now);
+
+/* It broke for good. */
 guint rtc_session_current_failed (RtcSession *session, guint64 now);
 
 /* The peer said bye to the session, or left. */
