@@ -423,7 +423,7 @@ stop_on_loop (gpointer data)
   if (self->key_frame_timer)
     g_source_destroy (self->key_frame_timer);
   self->key_frame_timer = NULL;
-  self->tracks_known = FALSE;
+  g_clear_pointer (&self->tracks_signature, g_free);
   g_clear_pointer (&self->own_id, g_free);
   g_clear_pointer (&self->server_ice, g_strfreev);
   gst_rtc_bin_drop_peers (self, "stopped");
@@ -440,10 +440,17 @@ start_on_loop (gpointer data)
 }
 
 static void
+warm_up (gpointer data)
+{
+  ((GstRtcBin *)data)->transport->warm_up ();
+}
+
+static void
 start (GstRtcBin *self)
 {
   self->reaper = g_thread_pool_new (gst_rtc_connection_reap, NULL, N_REAPERS, FALSE, NULL);
   gst_rtc_loop_call (self->loop, start_on_loop, self);
+  gst_rtc_loop_post (self->loop, warm_up, self, NULL);
 }
 
 static void

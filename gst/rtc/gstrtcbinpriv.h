@@ -52,7 +52,7 @@ struct _GstRtcBin
   GHashTable *peers; /* id to GstRtcPeer */
   GPtrArray *leftovers; /* pads of connections that ended... */
   gchar *own_id; /* from the server's welcome; NULL: not told */
-  gboolean tracks_known; /* every track had caps at some time */
+  gchar *tracks_signature; /* of our tracks as peers know them; NULL while some have no caps */
   guint64 key_frame_at; /* when the last request went out, milliseconds */
   GSource *key_frame_timer;
   gchar **server_ice; /* from the server's welcome: STUN and TURN as URLs with credentials */

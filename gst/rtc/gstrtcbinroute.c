@@ -90,7 +90,7 @@ peer_known (GstRtcBin *self, const RtcPeerInfo *info)
         gst_message_new_element (GST_OBJECT_CAST (self),
             gst_structure_new ("rtc-peer-joined", "peer-id", G_TYPE_STRING, info->id, "display-name", G_TYPE_STRING,
                 info->display_name, "meta", G_TYPE_STRING, info->meta, NULL)));
-    if (self->tracks_known)
+    if (self->tracks_signature)
       gst_rtc_peer_set_ready (peer);
   }
   gst_rtc_peer_update (peer, info, we_offer);
@@ -317,20 +317,46 @@ tell_counts (GstRtcBin *self)
   gst_rtc_bin_send (self, message);
 }
 
+/* What peers were told of our tracks: another text means that they have to be told again. */
+static gchar *
+sign_tracks (const GArray *tracks)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < tracks->len; i++) {
+    const GstRtcSdpTrack *track = &g_array_index (tracks, GstRtcSdpTrack, i);
+    const GstStructure *s = gst_caps_get_structure (track->caps, 0);
+    const gchar *profile = gst_structure_get_string (s, "profile-level-id");
+    guint ssrc = 0;
+
+    gst_structure_get_uint (s, "ssrc", &ssrc);
+    g_string_append_printf (
+        text, "%s %s %u %.4s;", track->name, track->codec->encoding_name, ssrc, profile ? profile : "");
+  }
+  return g_string_free (text, FALSE);
+}
+
 void
 gst_rtc_bin_tracks_changed (GstRtcBin *self)
 {
   GPtrArray *tracks;
+  GArray *sdp_tracks;
   guint n_unknown;
   GHashTableIter iter;
   gpointer peer;
-  gboolean was_known = self->tracks_known;
+  gboolean was_known = self->tracks_signature != NULL;
+  gchar *signature;
 
-  g_array_unref (gst_rtc_bin_snapshot_tracks (self, &tracks, &n_unknown));
+  sdp_tracks = gst_rtc_bin_snapshot_tracks (self, &tracks, &n_unknown);
+  signature = sign_tracks (sdp_tracks);
+  g_array_unref (sdp_tracks);
   g_ptr_array_unref (tracks);
-  if (n_unknown || !self->running)
+  if (n_unknown || !self->running || g_strcmp0 (signature, self->tracks_signature) == 0) {
+    g_free (signature);
     return;
-  self->tracks_known = TRUE;
+  }
+  g_free (self->tracks_signature);
+  self->tracks_signature = signature;
   if (was_known)
     tell_counts (self);
   g_hash_table_iter_init (&iter, self->peers);
