@@ -55,7 +55,7 @@ BAD_OFFERS = {
         description(section()).replace(FINGERPRINT, "a=fingerprint:sha-256 zz:yy"), {"bad-sdp"}),
     "no ice-ufrag": (description(section(without=["ice-ufrag"])), {"bad-sdp"}),
     "no ice-pwd": (description(section(without=["ice-pwd"])), {"bad-sdp"}),
-    "1200 sections": (many_sections(1200), {"bad-sdp"}),
+    "1000 sections": (many_sections(1000), {"bad-sdp"}),
     "200 whole sections": (
         description(*[section(mid=str(at)) for at in range(200)])[:59000].rsplit("m=", 1)[0], {"bad-sdp"}),
     "a codec that nobody has": (description(section(codec="X-NOTHING/90000")), {"no-common-codec"}),

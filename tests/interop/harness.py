@@ -7,6 +7,7 @@ import json
 import math
 import os
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -202,7 +203,9 @@ class Bench:
         base = os.environ.get("RTC_TEST_ARTEFACTS")
         if base:
             self.folder = Path(base) / f"{case}-{transport}"
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # What an earlier run received proves nothing about this one.
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
         else:
             self.folder = Path(tempfile.mkdtemp(prefix=f"rtclink-{case}-"))
         self.processes = []

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -88,7 +89,8 @@ class World:
         self.sender = None
         self.hosts = {}  # viewer: Host
         self.processes = []
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
 
     def start_host(self, name):
         host = Host(self, name, self.host_command())
