@@ -46,7 +46,7 @@
 GST_DEBUG_CATEGORY (gst_ws_signal_debug);
 #define GST_CAT_DEFAULT gst_ws_signal_debug
 
-/* What stop() grants the goodbye, on top of what server and client grant it themselves. */
+/* What closing grants the goodbye, on top of what server and client grant it themselves. */
 #define STOP_US (150 * 1000)
 
 static GstStaticPadTemplate src_template =
@@ -198,7 +198,7 @@ open_client (GstWsSignalSrc *self, GError **error)
   self->client = ws_client_new (self->loop, &settings, &events, self, error);
 }
 
-/* start() waits for it, and properties stay as they are from before the loop is there: no lock is needed. */
+/* Opening waits for it, and properties stay as they are from before the loop is there: no lock is needed. */
 static void
 open_on_loop (gpointer data)
 {
@@ -449,10 +449,10 @@ tell_address (GstWsSignalSrc *self)
   g_free (text);
 }
 
+/* Not in GstBaseSrcClass::start: when that fails, the base class posts an error besides ours. */
 static gboolean
-gst_ws_signal_src_start (GstBaseSrc *src)
+gst_ws_signal_src_open (GstWsSignalSrc *self)
 {
-  GstWsSignalSrc *self = GST_WS_SIGNAL_SRC (src);
   Task task = {.self = self};
 
   self->asked = FALSE;
@@ -489,10 +489,9 @@ gst_ws_signal_src_start (GstBaseSrc *src)
   return TRUE;
 }
 
-static gboolean
-gst_ws_signal_src_stop (GstBaseSrc *src)
+static void
+gst_ws_signal_src_close (GstWsSignalSrc *self)
 {
-  GstWsSignalSrc *self = GST_WS_SIGNAL_SRC (src);
   gint64 deadline = g_get_monotonic_time () + STOP_US;
   GstRtcLoop *loop;
 
@@ -511,7 +510,21 @@ gst_ws_signal_src_stop (GstBaseSrc *src)
     gst_rtc_loop_call (loop, close_on_loop, self);
     gst_rtc_loop_free (loop);
   }
-  return TRUE;
+}
+
+static GstStateChangeReturn
+gst_ws_signal_src_change_state (GstElement *element, GstStateChange transition)
+{
+  GstWsSignalSrc *self = GST_WS_SIGNAL_SRC (element);
+  GstStateChangeReturn ret;
+
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !gst_ws_signal_src_open (self))
+    return GST_STATE_CHANGE_FAILURE;
+  ret = GST_ELEMENT_CLASS (gst_ws_signal_src_parent_class)->change_state (element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY
+      || (transition == GST_STATE_CHANGE_READY_TO_PAUSED && ret == GST_STATE_CHANGE_FAILURE))
+    gst_ws_signal_src_close (self);
+  return ret;
 }
 
 static gboolean
@@ -560,8 +573,7 @@ gst_ws_signal_src_class_init (GstWsSignalSrcClass *klass)
   object_class->finalize = gst_ws_signal_src_finalize;
   gst_ws_signal_src_install_properties (object_class);
 
-  base_class->start = GST_DEBUG_FUNCPTR (gst_ws_signal_src_start);
-  base_class->stop = GST_DEBUG_FUNCPTR (gst_ws_signal_src_stop);
+  element_class->change_state = GST_DEBUG_FUNCPTR (gst_ws_signal_src_change_state);
   base_class->unlock = GST_DEBUG_FUNCPTR (gst_ws_signal_src_unlock);
   base_class->unlock_stop = GST_DEBUG_FUNCPTR (gst_ws_signal_src_unlock_stop);
   base_class->event = GST_DEBUG_FUNCPTR (gst_ws_signal_src_event);

@@ -48,13 +48,13 @@ struct _GstWsSignalSrc
   gboolean reconnect, tls_verify;
   guint delay_min, delay_max; /* milliseconds */
   /* under lock: what runs */
-  GstRtcLoop *loop; /* between start and stop */
+  GstRtcLoop *loop; /* between READY to PAUSED and back */
   gboolean stopped;
   guint bound_port; /* 0: none */
   gchar *peer_id, *last_error;
   WsStats stats;
 
-  /* streaming thread, and start() before it */
+  /* streaming thread, and READY to PAUSED before it */
   gboolean asked; /* downstream was asked, the join is on its way */
 
   /* loop thread: one of them while it runs */

@@ -295,7 +295,7 @@ on_websocket (
   client->connection =
       ws_connection_new (ws, soup_server_message_get_socket (message), keepalive, &connection_events, client);
   g_hash_table_insert (self->connections, GUINT_TO_POINTER (client->id), client);
-  GST_DEBUG ("connection %u from %s", client->id, soup_server_message_get_remote_host (message));
+  GST_DEBUG ("connection %u, path %s", client->id, path);
   rtc_rooms_connect (self->rooms, client->id, room, FALSE, now_ms ());
   if (!self->sweep)
     self->sweep = g_source_ref (gst_rtc_loop_add_timeout (self->loop, SWEEP_MS, on_sweep, self));

@@ -293,10 +293,10 @@ handle_welcome (RtcClient *self, const RtcMessage *welcome, const gchar *text, g
   rtc_backoff_reset (&self->backoff);
   if (joining && self->stats.attempts > 1)
     self->stats.reconnects++;
-  if (news)
-    act (self, RTC_CLIENT_DELIVER, g_strdup (text));
   if (joining)
     act (self, RTC_CLIENT_JOIN_DONE, NULL);
+  if (news)
+    act (self, RTC_CLIENT_DELIVER, g_strdup (text));
 
   /* What was meant for sessions of somebody whom nobody knows any more is of no use. */
   if (!same)

@@ -163,6 +163,7 @@ class Tile {
   #frames = -1;
   #framesAt = 0;
   #energy = null;
+  #idle = 0;
 
   constructor(peer, place) {
     this.peer = peer;
@@ -201,7 +202,16 @@ class Tile {
     this.part.more.addEventListener('click', () => showNumbers(!numbersShown));
     this.part.full.addEventListener('click', () => this.toggleFull());
     this.part.stage.addEventListener('dblclick', () => this.toggleFull());
+    for (const type of ['pointermove', 'pointerdown', 'keydown']) this.root.addEventListener(type, () => this.#wake());
+    this.root.addEventListener('fullscreenchange', () => this.#wake());
     this.showNumbers();
+  }
+
+  #wake() {
+    this.root.classList.remove('idle');
+    clearTimeout(this.#idle);
+    if (document.fullscreenElement === this.root)
+      this.#idle = setTimeout(() => this.root.classList.add('idle'), 3000);
   }
 
   set(video, audio) {

@@ -132,8 +132,8 @@ start_joined (Fixture *f)
   g_assert_cmpstr (join->room, ==, "studio");
   g_assert_cmpstr (join->token, ==, "s3cret");
   receive (f, WELCOME ("p-1", "false"));
-  welcome = expect_message (f, RTC_CLIENT_DELIVER, RTC_MESSAGE_WELCOME);
   expect_done (f, RTC_CLIENT_JOIN_DONE);
+  welcome = expect_message (f, RTC_CLIENT_DELIVER, RTC_MESSAGE_WELCOME);
   expect_state (f, RTC_CLIENT_JOINED);
   g_assert_cmpstr (rtc_client_get_peer_id (f->client), ==, "p-1");
 }
@@ -220,9 +220,9 @@ test_resume_failed (void)
   join = expect_message (&f, RTC_CLIENT_SEND, RTC_MESSAGE_JOIN);
   g_assert_cmpuint (join->n_video, ==, 3);
   receive (&f, WELCOME ("p-2", "false"));
+  expect_done (&f, RTC_CLIENT_JOIN_DONE);
   welcome = expect_message (&f, RTC_CLIENT_DELIVER, RTC_MESSAGE_WELCOME);
   g_assert_false (welcome->resumed);
-  expect_done (&f, RTC_CLIENT_JOIN_DONE);
   expect_nothing (&f);
 }
 
