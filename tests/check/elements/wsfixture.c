@@ -44,12 +44,21 @@ peer_play (Peer *self)
   gst_harness_play (self->harness);
 }
 
+static gboolean
+has_id (Peer *self)
+{
+  g_autofree gchar *id = peer_id (self);
+
+  return id != NULL;
+}
+
 Peer *
 listener_new (void)
 {
   Peer *self = peer_new ("mode", 1, "port", 0, NULL);
 
   peer_play (self);
+  run_until (has_id (self));
   return self;
 }
 

@@ -27,7 +27,7 @@ Peer *peer_new (const gchar *first_property, ...) G_GNUC_NULL_TERMINATED;
 void peer_free (Peer *self);
 void peer_play (Peer *self);
 
-/* A listener on a free port of 127.0.0.1, in PLAYING. */
+/* A listener on a free port of 127.0.0.1, in PLAYING, that has joined its own room. */
 Peer *listener_new (void);
 guint peer_port (Peer *self);
 gchar *peer_id (Peer *self);
