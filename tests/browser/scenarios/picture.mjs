@@ -68,6 +68,15 @@ export default async function (stage) {
   assert.match(said.numbers.Lost, /%$/);
   assert.ok(parseFloat(said.numbers['Frame rate']) > 15, said.numbers['Frame rate']);
   assert.equal(said.words, 'Live');
+  // No more buffering than the network asks for.
+  const target = await page.evaluate(() => {
+    const { receiver } = [...globalThis.rtclink.peers.values()].flatMap((p) => p.streams).find((s) => s.kind === 'video');
+    return receiver.jitterBufferTarget;
+  });
+  assert.equal(target, 0);
+  assert.ok(parseFloat(said.numbers.Buffer) < 100, `${said.numbers.Buffer} of buffering`);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), true,
+    'one stream does not fit the window');
   await stage.screenshot(page, 'live');
   const phone = await stage.open(browser, { phone: true, dark: true });
   await stage.advances(phone);
