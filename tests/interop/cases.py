@@ -112,7 +112,7 @@ def some_common_codec(bench, part):
     """The same with sound beside it: what both can do is done."""
     pipeline = bench.listener(*sending("vp8"))
     wishes = {"offers": "prefer", "answers": "avoid"}[part]
-    peer = bench.pion("--offers", wishes, "--role", "receive", "--expect-audio", SECONDS, codec="h264", name="h264-only")
+    peer = bench.pion("--offers", wishes, "--role", "receive", "--expect-audio", SECONDS, codec="h264")
     peer.wait_for("reached")
     check(not peer.events("track", kind="video"), "a track of a codec that it does not speak arrived")
     peer.finish()
@@ -155,7 +155,8 @@ def come_and_go(bench):
     for number, (kind, part, how) in enumerate([
             ("aiortc", "prefer", signal.SIGTERM), ("pion", "avoid", signal.SIGKILL),
             ("aiortc", "avoid", signal.SIGKILL), ("pion", "prefer", signal.SIGTERM)]):
-        peer = bench.peer(kind, "vp8", "--offers", part, "--role", "receive", *expectations(kind), name=f"{kind}-{number}")
+        arguments = ("--offers", part, "--role", "receive", *expectations(kind))
+        peer = bench.peer(kind, "vp8", *arguments, name=f"{kind}-{number}")
         peer.wait_for("reached")
         peer.end(how)
         steady.check(f"{peer.name} left by {how.name}")
@@ -191,7 +192,7 @@ def several_tracks(bench, part):
 def each_other(bench):
     """aiortc and pion with one another through our server, and each of them with the pipeline."""
     pipeline = bench.listener(*sending("vp8"))
-    both = ("--expect-frames", FRAMES, "--expect-audio", SECONDS, "--expect-video-tracks", 2, "--expect-audio-tracks", 2)
+    both = (*EXPECT, "--expect-video-tracks", 2, "--expect-audio-tracks", 2)
     aiortc = bench.aiortc("--offers", "prefer", *both)
     pion = bench.pion(*both)
     aiortc.wait_for("reached")
@@ -229,7 +230,7 @@ def two_pipelines(bench, codec):
 
 
 def leave_and_come(bench):
-    """One visit after the other, each a new peer that sends too, into a pipeline that has linked nothing to its pads."""
+    """One visit after the other, each a new peer that sends too, into a pipeline that has nothing linked to its pads."""
     pipeline = bench.listener(*sending("vp8"))
     for visit in range(3):
         peer = bench.aiortc("--offers", "prefer", *expectations("aiortc"), name=f"visit-{visit}")

@@ -281,9 +281,8 @@ class Bench:
 
     def audio_sink(self, pad, name):
         path = self.folder / name
-        samples = f"audio/x-raw,format=S16LE,rate={SAMPLE_RATE},channels=1"
-        return Sound(path), (
-            f"rtc.{pad} ! decodebin ! audioconvert ! audioresample ! {samples} ! filesink location={path} buffer-mode=2")
+        samples = f"audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate={SAMPLE_RATE},channels=1"
+        return Sound(path), f"rtc.{pad} ! decodebin ! {samples} ! filesink location={path} buffer-mode=2"
 
     def close(self):
         for process in self.processes:

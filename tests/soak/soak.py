@@ -5,8 +5,8 @@
 """usage: netns-run soak.py [--joins N] [--peers N] [--seed N] [--transport NAME] [--report FILE]
 
 Peers join one sending pipeline and leave it again in random order, every tenth by kill -9, while one viewer stays. The
-same is done with bare webrtcbins, in the same order. rtcbin may not grow more than these do, in threads, descriptors and
-memory, and the steady viewer may not stall.
+same is done with bare webrtcbins, in the same order. rtcbin may not grow more than these do, in threads, descriptors
+and memory, and the steady viewer may not stall.
 
 environment:
   RTC_SOAK_VIEWER, RTC_SOAK_BARE   the programs soak-viewer and bare-webrtcbin
@@ -55,7 +55,7 @@ class Host(Process):
         self.first = {}  # viewer: when its first frame came
         self.reports = {}
         self.gone = set()
-        self.failures = []
+        self.failures = {}  # viewer: what it said; of one that is leaving it means nothing
         super().__init__(name, command, world.folder, talk=True, on_line=self._take, **ENVIRONMENT)
 
     def _take(self, line):
@@ -69,7 +69,7 @@ class Host(Process):
         elif words[0] == "gone":
             self.gone.add(words[1])
         elif words[0] == "error":
-            self.failures.append(line.strip())
+            self.failures[words[1]] = line.strip()
         else:
             self.world.relay(self, words[1], line.strip())
 
@@ -240,8 +240,8 @@ class Run:
             if viewer in host.first:
                 self.times.append(host.first[viewer] - since)
                 del self.waiting[viewer]
-            elif host.failures:
-                raise Failure(f"{host.name}: {host.failures[-1]}")
+            elif viewer in host.failures:
+                raise Failure(f"{host.name}: {host.failures[viewer]}")
             elif time.monotonic() - since > JOIN_TIMEOUT:
                 raise Failure(f"{viewer}, join {self.joined}, saw no frame within {JOIN_TIMEOUT} s")
         return len(self.waiting) < AT_ONCE
@@ -276,7 +276,7 @@ class Run:
             elif here:
                 # Who has only just asked to come in may go again, too.
                 self._leave(self.random.choice(here))
-        wait_until(lambda: self._poll() and not self.waiting, JOIN_TIMEOUT + 10, "the last joins do not come to their end")
+        wait_until(lambda: self._poll() and not self.waiting, JOIN_TIMEOUT + 10, "the last joins do not end")
 
     def measure(self):
         """With nobody but the steady viewer, and when the sender knows it."""
@@ -290,7 +290,8 @@ class Run:
         self.world.start()
         self.world.join("steady", True)
         steady = self.world.hosts["steady"]
-        wait_until(lambda: "steady" in steady.first, JOIN_TIMEOUT, lambda: f"the steady viewer sees nothing {steady.failures}")
+        wait_until(lambda: "steady" in steady.first, JOIN_TIMEOUT,
+                   lambda: f"the steady viewer sees nothing {steady.failures}")
         self.walk(options.baseline)
         before = self.measure()
         self.walk(options.joins)
@@ -307,8 +308,8 @@ class Run:
 
 def tell(result):
     print(f"{result['world']}: {result['joins']} joins, {result['killed']} killed, at most {result['most']} at once; "
-          f"join to first frame {result['joinMedian']:.2f} s (longest {result['joinLongest']:.2f} s); the steady viewer's "
-          f"longest gap {result['steadyGap'] * 1000:.0f} ms")
+          f"join to first frame {result['joinMedian']:.2f} s (longest {result['joinLongest']:.2f} s); "
+          f"the steady viewer's longest gap {result['steadyGap'] * 1000:.0f} ms")
     for key in ("threads", "descriptors", "memory"):
         unit = " KiB" if key == "memory" else ""
         print(f"  {key}: {result['before'][key]}{unit} after the first, {result['after'][key]}{unit} at the end")
@@ -324,7 +325,8 @@ def judge(ours, bare, later_joins):
         if ours["growth"][key] > allowed:
             yield f"{key} grew by {ours['growth'][key]}, bare webrtcbins' by {bare['growth'][key]} ({allowed} allowed)"
     if ours["steadyGap"] > max(LONGEST_GAP, bare["steadyGap"]):
-        yield f"the steady viewer waited {ours['steadyGap']:.2f} s for a frame ({bare['steadyGap']:.2f} s with bare webrtcbins)"
+        yield (f"the steady viewer waited {ours['steadyGap']:.2f} s for a frame "
+               f"({bare['steadyGap']:.2f} s with bare webrtcbins)")
 
 
 def main():

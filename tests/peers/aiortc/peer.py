@@ -26,6 +26,7 @@ from aiortc import (
 from aiortc.exceptions import OperationError
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription, candidate_from_sdp
+from websockets.exceptions import WebSocketException
 
 from media import AudioMeter, MovingBox, Tone, VideoMeter
 from signaling import Refused, Signaling, new_session
@@ -349,7 +350,7 @@ async def main():
         asyncio.get_running_loop().add_signal_handler(number, peer.stopped.set)
     try:
         return await peer.run()
-    except (Refused, OSError, asyncio.TimeoutError) as error:
+    except (Refused, OSError, asyncio.TimeoutError, WebSocketException) as error:
         tell("done", ok=False, reason=f"cannot join {args.uri}: {error or 'no answer'}")
         return 1
 

@@ -20,8 +20,8 @@ import (
 
 var fingerprintLine = regexp.MustCompile(`a=fingerprint:[^\r\n]*`)
 
-// forgeFingerprint puts the fingerprint of a certificate that is not used in place of every one in the description: what
-// a man in the middle looks like who has its own certificate, when the signaling can be trusted.
+// forgeFingerprint puts the fingerprint of a certificate that is not used in place of every one in the description:
+// what a man in the middle looks like who has its own certificate, when the signaling can be trusted.
 func forgeFingerprint(sdp string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
