@@ -229,8 +229,24 @@ def two_pipelines(bench, codec):
     first.finish()
 
 
+def next_fills_the_pads(bench):
+    """One sender after the other fills the same linked pads of a pipeline that only receives."""
+    pictures, video = bench.video_sink("video_src_0", "received.gray")
+    sound, audio = bench.audio_sink("audio_src_0", "received.pcm")
+    pipeline = bench.listener(video, audio)
+    for visit, kind in enumerate(("aiortc", "pion", "aiortc")):
+        frames, seconds = pictures.count(), sound.seconds()
+        peer = bench.peer(kind, "vp8", "--role", "send", name=f"visit-{visit}")
+        wait_until(lambda: pictures.count() >= frames + FRAMES and sound.seconds() >= seconds + SECONDS, 30,
+                   f"visit {visit} brought too few pictures, or too little sound")
+        received(pictures, sound, PEER_TONE, pipeline)
+        peer.finish()
+        wait_until(lambda: len(pipeline.messages("rtc-peer-left")) > visit, 15, f"visit {visit} has not left")
+    pipeline.finish()
+
+
 def leave_and_come(bench):
-    """One visit after the other, each a new peer that sends too, into a pipeline that has nothing linked to its pads."""
+    """One visit after the other, each a new peer that sends too, to a pipeline that links nothing to its pads."""
     pipeline = bench.listener(*sending("vp8"))
     for visit in range(3):
         peer = bench.aiortc("--offers", "prefer", *expectations("aiortc"), name=f"visit-{visit}")

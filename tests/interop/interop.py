@@ -53,6 +53,7 @@ def all_cases():
         add(f"two-pipelines-{codec}", cases.two_pipelines, ("codec", codec), needs=())
     add("come-and-go", cases.come_and_go)
     add("leave-and-come", cases.leave_and_come, needs=("aiortc",))
+    add("next-fills-the-pads", cases.next_fills_the_pads)
     add("each-other", cases.each_other)
     for name, function in badinput.CASES.items():
         add(name, function, needs=("pion",))
