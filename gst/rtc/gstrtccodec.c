@@ -129,16 +129,17 @@ gst_rtc_codecs_sink_caps (GstRtcKind kind, gboolean only_available)
 GstCaps *
 gst_rtc_codec_receive_caps (const GstRtcCodec *codec)
 {
-  gchar **variants = g_strsplit (codec->fmtp ? codec->fmtp : "", "|", 0);
+  gchar **variants = g_strsplit (codec->fmtp ? codec->fmtp : "payload=(int)0", "|", 0);
   GstCaps *caps = gst_caps_new_empty ();
 
-  for (guint i = 0; i == 0 || variants[i]; i++) {
-    gchar *text = g_strdup_printf ("application/x-rtp, media=(string)%s, encoding-name=(string)%s, clock-rate=(int)%d, "
-                                   "payload=(int)%d%s%s",
-        gst_rtc_kind_to_string (codec->kind), codec->encoding_name, codec->clock_rate, codec->payload + i,
-        codec->fmtp ? ", " : "", codec->fmtp ? variants[i] : "");
+  for (guint i = 0; variants[i]; i++) {
+    gchar *text = g_strconcat ("application/x-rtp, ", variants[i], NULL);
+    GstCaps *variant = gst_caps_from_string (text);
 
-    gst_caps_append (caps, gst_caps_from_string (text));
+    gst_caps_set_simple (variant, "media", G_TYPE_STRING, gst_rtc_kind_to_string (codec->kind), "encoding-name",
+        G_TYPE_STRING, codec->encoding_name, "clock-rate", G_TYPE_INT, codec->clock_rate, "payload", G_TYPE_INT,
+        codec->payload + i, NULL);
+    gst_caps_append (caps, variant);
     g_free (text);
   }
   g_strfreev (variants);
