@@ -42,7 +42,26 @@ const link = new RtcLink({
   meta: { client: 'page' },
   role: 'receive',
   offers: 'prefer',
+  // One page shows pipelines, not other pages.
+  want: (peer) => !isPage(peer),
 });
+
+function isPage(peer) {
+  return peer.meta?.client === 'page';
+}
+
+/* A pipeline that only receives has nothing for a page that only receives, and is left alone. Once there is something to
+ * send, and nobody else to send it to, the page becomes one that sends, too. */
+function chooseRole() {
+  const peers = [...link.peers.values()].filter((peer) => !isPage(peer));
+  const sending = link.outgoing.size > 0;
+  const wanted = sending && (role === 'both' || (peers.length > 0 && !peers.some((p) => p.offerer))) ? 'both' : 'receive';
+  if (wanted === role) return;
+  role = wanted;
+  link.update({ role });
+}
+
+let role = 'receive';
 // For the console of whoever looks closer, and for tests.
 globalThis.rtclink = link;
 
@@ -322,6 +341,7 @@ class Tile {
     part.full.hidden = !this.video || !!cover;
     part.numbers.classList.toggle('none', nothing);
     part.more.hidden = nothing;
+    this.#figures.forEach(({ box }, i) => (box.hidden = i < 2 && !this.video));
     this.root.classList.toggle('sound-only', !this.video && !nothing);
     const count = peer.streams.filter((s) => s.kind === (this.video ? 'video' : 'audio')).length;
     setText(part.name, nameOf(peer) + (count > 1 ? ` (${this.place + 1} of ${count})` : ''));
@@ -384,8 +404,7 @@ class Tile {
       this.#framesAt = performance.now();
     }
     FIGURES.forEach(([, show], i) => {
-      const { box, dd } = this.#figures[i];
-      box.hidden = i < 2 && !this.video;
+      const { dd } = this.#figures[i];
       setText(dd, show(v, a) || '–');
     });
     this.show();
@@ -472,7 +491,8 @@ function showNumbers(on) {
 function showServer() {
   const { state, problem } = link;
   const chip = $('server');
-  const others = [...link.peers.values()].filter((peer) => peer.state === 'idle').length;
+  const others = [...link.peers.values()].filter((peer) => isPage(peer)).length;
+  const listener = [...link.peers.values()].find((peer) => peer.state === 'idle' && !isPage(peer));
   chip.dataset.state = state;
   const words = {
     closed: 'Not connected',
@@ -490,7 +510,11 @@ function showServer() {
   const retry = $('empty-retry');
   retry.hidden = true;
   setIcon($('empty'), 'wait');
-  if (state === 'joined') {
+  if (state === 'joined' && listener) {
+    setIcon($('empty'), 'ear');
+    setText($('empty-title'), `${nameOf(listener)} listens`);
+    setText($('empty-text'), 'It sends nothing. Switch your microphone, camera or screen on to send to it.');
+  } else if (state === 'joined') {
     setText($('empty-title'), 'Waiting for a stream');
     setText($('empty-text'), `Nobody sends in ${room ? `the room “${room}”` : 'this room'} yet. ` +
       'The picture appears here by itself as soon as a pipeline does.');
@@ -673,6 +697,8 @@ function showMine() {
 }
 
 link.addEventListener('outgoing', showMine);
+link.addEventListener('outgoing', chooseRole);
+link.addEventListener('peer', chooseRole);
 for (const name of Object.keys(SOURCES)) $(name).addEventListener('click', () => toggleSource(name));
 // Phones cannot share their screen; without https there is no telling, so the button explains that instead.
 $('screen').hidden = navigator.mediaDevices

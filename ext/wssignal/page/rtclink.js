@@ -534,7 +534,7 @@ export class RtcPeer extends EventTarget {
     this.displayName = info.displayName ?? '';
     this.meta = info.meta ?? {};
     this.role = info.role ?? 'both';
-    this.offerer = info.offerer;
+    this.offerer = this.#link._wants(this) ? info.offerer : undefined;
     this.tracks = { video: info.tracks?.video ?? 0, audio: info.tracks?.audio ?? 0 };
   }
 
@@ -868,6 +868,8 @@ export class RtcLink extends EventTarget {
    * @param {'prefer'|'accept'|'avoid'} [options.offers] default `prefer`
    * @param {{video: number, audio: number}} [options.tracks] what is sent from the start, for peers that offer
    * @param {{name: string, kind: 'video'|'audio'}[]} [options.spares] lines for {@link RtcLink#setTrack}
+   * @param {(peer: RtcPeer) => boolean} [options.want] whether to connect to a peer at all (default: to each); it is
+   *   asked again when the peer changes
    * @param {boolean} [options.watchPage] follow the page's life (default): say goodbye when it is left, check the
    *   connections when it comes back or the network does
    */
@@ -1016,6 +1018,11 @@ export class RtcLink extends EventTarget {
     this.#socket.send(JSON.stringify(message));
     this.#sentAt = performance.now();
     return true;
+  }
+
+  /** @internal */
+  _wants(peer) {
+    return this.#options.want?.(peer) ?? true;
   }
 
   /** @internal To a peer: kept while there is no server, since it keeps our place, too. */

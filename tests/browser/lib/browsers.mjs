@@ -8,33 +8,35 @@ const FIREFOX = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 /* The tests run in a network of their own; these keep the browsers from trying to leave it, give them a camera and a
  * microphone that are not there, and let a page of plain http use them. Playing sound still needs a click. */
 
-function chromium(origin) {
+function chromium(origin, secure) {
   const { hostname } = new URL(origin);
   return puppeteer.launch({
     browser: 'chrome',
     executablePath: CHROMIUM,
     headless: true,
+    acceptInsecureCerts: true,
     pipe: true,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-      `--unsafely-treat-insecure-origin-as-secure=${origin}`,
+      ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${origin}`] : []),
       `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${hostname}`,
     ],
   });
 }
 
-function firefox() {
+function firefox(secure) {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: FIREFOX,
     headless: true,
+    acceptInsecureCerts: true,
     extraPrefsFirefox: {
       'media.navigator.streams.fake': true,
       'media.navigator.permission.disabled': true,
-      'media.devices.insecure.enabled': true,
-      'media.getusermedia.insecure.enabled': true,
+      'media.devices.insecure.enabled': secure,
+      'media.getusermedia.insecure.enabled': secure,
       'network.dns.disabled': true,
       'network.captive-portal-service.enabled': false,
       'network.connectivity-service.enabled': false,
@@ -51,8 +53,9 @@ function firefox() {
 
 /**
  * @param {'chromium'|'firefox'} name
- * @param {string} origin of the page, which is to count as secure
+ * @param {string} origin of the page
+ * @param {{secure?: boolean}} [options] whether that origin counts as secure although it is plain http
  */
-export function launch(name, origin) {
-  return name === 'firefox' ? firefox() : chromium(origin);
+export function launch(name, origin, { secure = true } = {}) {
+  return name === 'firefox' ? firefox(secure) : chromium(origin, secure);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 import { spawn } from 'node:child_process';
+import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { until } from './until.mjs';
 
@@ -49,6 +50,16 @@ export class Pipeline {
       return (await fetch(url)).ok;
     });
     return this;
+  }
+
+  /** Whether its port is open: for a server whose certificate nobody here trusts. */
+  listening(port, address) {
+    if (this.status !== null) throw Object.assign(new Error(`the pipeline ended (${this.status})`), { final: true });
+    return new Promise((resolve) => {
+      const socket = net.connect(port, address, () => resolve(true));
+      socket.on('error', () => resolve(false));
+      socket.on('connect', () => socket.destroy());
+    });
   }
 
   /** Ends it as Ctrl-C does, or not so gently. */

@@ -49,13 +49,15 @@ export class Stage {
   }
 
   /** The usual one: the counter as VP8, a tone of 440 Hz. */
-  async counter({ encoder = VP8, rest = '', signal } = {}) {
+  async counter({ encoder = VP8, rest = '', signal, ready } = {}) {
     const pipeline = this.pipeline(`{signal} appsrc name=counter ! ${encoder} ! rtc. ${SOUND} ${rest}`, { signal });
-    return pipeline.serving(this.url);
+    if (ready) await ready(pipeline);
+    else await pipeline.serving(this.url);
+    return pipeline;
   }
 
-  async browser(name = this.browserName, origin = this.url) {
-    const browser = await launch(name, origin);
+  async browser(name = this.browserName, origin = this.url, options) {
+    const browser = await launch(name, origin, options);
     this.atEnd(() => browser.close());
     return browser;
   }
