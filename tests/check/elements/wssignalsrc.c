@@ -52,7 +52,7 @@ GST_START_TEST (test_listener_and_caller)
   fail_unless_equals_string (answer->from, own->peer_id);
   fail_unless_equals_int (peer_stat (listener, "clients"), 1);
   fail_unless_equals_int (peer_stat (listener, "peers"), 2);
-  fail_unless_equals_int (peer_stat (caller, "messages-out"), 2);
+  fail_unless (peer_stat (caller, "messages-out") >= 2);
 
   /* A clean stop says so. */
   gst_element_set_state (caller->element, GST_STATE_NULL);
