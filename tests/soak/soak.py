@@ -271,7 +271,9 @@ class Run:
         while self.joined < joins:
             self._wait()
             here = sorted(self.here)
-            if len(here) < self.options.peers and self.random.random() < 0.6:
+            # Full once before the first measurement: what a process holds at its fullest it keeps for later.
+            chance = 0.6 if self.most >= self.options.peers else 1
+            if len(here) < self.options.peers and self.random.random() < chance:
                 self._join()
             elif here:
                 # Who has only just asked to come in may go again, too.
