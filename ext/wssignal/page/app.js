@@ -50,12 +50,13 @@ function isPage(peer) {
   return peer.meta?.client === 'page';
 }
 
-/* A pipeline that only receives has nothing for a page that only receives, and is left alone. Once there is something to
- * send, and nobody else to send it to, the page becomes one that sends, too. */
+/* A pipeline that only receives has nothing for a page that only receives, and is left alone. Once there is something
+ * to send, and nobody else to send it to, the page becomes one that sends, too. */
 function chooseRole() {
   const peers = [...link.peers.values()].filter((peer) => !isPage(peer));
   const sending = link.outgoing.size > 0;
-  const wanted = sending && (role === 'both' || (peers.length > 0 && !peers.some((p) => p.offerer))) ? 'both' : 'receive';
+  const wanted =
+    sending && (role === 'both' || (peers.length > 0 && !peers.some((p) => p.offerer))) ? 'both' : 'receive';
   if (wanted === role) return;
   role = wanted;
   link.update({ role });
@@ -190,8 +191,26 @@ class Tile {
     this.root = $('tile').content.firstElementChild.cloneNode(true);
     const find = (selector) => this.root.querySelector(selector);
     this.part = Object.fromEntries(
-      ['stage', 'levels', 'bars', 'cover', 'cover-title', 'cover-text', 'retry', 'bar', 'name', 'state', 'state-words',
-        'controls', 'loudness', 'mute', 'volume', 'more', 'full', 'numbers'].map((name) => [name, find(`.${name}`)]),
+      [
+        'stage',
+        'levels',
+        'bars',
+        'cover',
+        'cover-title',
+        'cover-text',
+        'retry',
+        'bar',
+        'name',
+        'state',
+        'state-words',
+        'controls',
+        'loudness',
+        'mute',
+        'volume',
+        'more',
+        'full',
+        'numbers',
+      ].map((name) => [name, find(`.${name}`)]),
     );
     const title = `name-${peer.id}-${place}`;
     this.part.name.id = title;
@@ -229,8 +248,7 @@ class Tile {
   #wake() {
     this.root.classList.remove('idle');
     clearTimeout(this.#idle);
-    if (document.fullscreenElement === this.root)
-      this.#idle = setTimeout(() => this.root.classList.add('idle'), 3000);
+    if (document.fullscreenElement === this.root) this.#idle = setTimeout(() => this.root.classList.add('idle'), 3000);
   }
 
   set(video, audio) {
@@ -240,10 +258,8 @@ class Tile {
     const { signal } = this.#listening;
     this.video = video;
     this.audio = audio;
-    for (const stream of [video, audio])
-      stream?.addEventListener('track', () => this.#showTracks(), { signal });
-    for (const stream of [video, audio])
-      stream?.addEventListener('problem', () => this.show(), { signal });
+    for (const stream of [video, audio]) stream?.addEventListener('track', () => this.#showTracks(), { signal });
+    for (const stream of [video, audio]) stream?.addEventListener('problem', () => this.show(), { signal });
     this.#showTracks();
   }
 
@@ -277,11 +293,15 @@ class Tile {
     element.tabIndex = -1;
     element.setAttribute('aria-label', `Video of ${nameOf(this.peer)}`);
     const older = [...this.part.stage.querySelectorAll('video')];
-    element.addEventListener('loadeddata', () => {
-      element.classList.add('seen');
-      older.forEach((v) => this.#dropVideo(v));
-      this.show();
-    }, { once: true });
+    element.addEventListener(
+      'loadeddata',
+      () => {
+        element.classList.add('seen');
+        older.forEach((v) => this.#dropVideo(v));
+        this.show();
+      },
+      { once: true },
+    );
     element.addEventListener('resize', () => {
       this.root.classList.toggle('portrait', element.videoHeight > element.videoWidth);
     });
@@ -307,13 +327,16 @@ class Tile {
     const why = this.problem;
     const nothing = peer.streams.length === 0;
     if (state === 'connecting') cover = ['wait', 'Connecting…', ''];
-    else if (state === 'ended') cover = ['wait', 'The stream has ended', why?.text || 'It will be here again when it is resumed.'];
-    else if (state === 'failed') cover = ['alert', TITLES[why?.code] ?? 'No connection', inFull(why) + again(peer.retryAt)];
+    else if (state === 'ended')
+      cover = ['wait', 'The stream has ended', why?.text || 'It will be here again when it is resumed.'];
+    else if (state === 'failed')
+      cover = ['alert', TITLES[why?.code] ?? 'No connection', inFull(why) + again(peer.retryAt)];
     else if (state === 'reconnecting') {
       if (why) words = `Reconnecting: ${why.text}${again(peer.retryAt)}`;
       if (!this.picture && this.video) cover = ['wait', 'Reconnecting…', why?.text ?? ''];
     } else if (state === 'live') {
-      if (nothing) cover = ['ear', 'Sends nothing, and listens', 'Your microphone, camera and screen can be sent here.'];
+      if (nothing)
+        cover = ['ear', 'Sends nothing, and listens', 'Your microphone, camera and screen can be sent here.'];
       else if (this.video?.problem) {
         cover = ['alert', TITLES[this.video.problem.code] ?? 'No picture', inFull(this.video.problem)];
         state = 'failed';
@@ -516,8 +539,11 @@ function showServer() {
     setText($('empty-text'), 'It sends nothing. Switch your microphone, camera or screen on to send to it.');
   } else if (state === 'joined') {
     setText($('empty-title'), 'Waiting for a stream');
-    setText($('empty-text'), `Nobody sends in ${room ? `the room “${room}”` : 'this room'} yet. ` +
-      'The picture appears here by itself as soon as a pipeline does.');
+    setText(
+      $('empty-text'),
+      `Nobody sends in ${room ? `the room “${room}”` : 'this room'} yet. ` +
+        'The picture appears here by itself as soon as a pipeline does.',
+    );
   } else if (state === 'refused') {
     setIcon($('empty'), 'alert');
     setText($('empty-title'), 'The server refused this page');
@@ -614,19 +640,27 @@ const REASONS = {
 
 const SOURCES = {
   microphone: {
-    title: 'Microphone', kind: 'audio', hint: 'speech',
-    get: () => navigator.mediaDevices.getUserMedia({
-      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    }),
+    title: 'Microphone',
+    kind: 'audio',
+    hint: 'speech',
+    get: () =>
+      navigator.mediaDevices.getUserMedia({
+        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+      }),
   },
   camera: {
-    title: 'Camera', kind: 'video', hint: 'motion',
-    get: () => navigator.mediaDevices.getUserMedia({
-      video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
-    }),
+    title: 'Camera',
+    kind: 'video',
+    hint: 'motion',
+    get: () =>
+      navigator.mediaDevices.getUserMedia({
+        video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
+      }),
   },
   screen: {
-    title: 'Screen', kind: 'video', hint: 'detail',
+    title: 'Screen',
+    kind: 'video',
+    hint: 'detail',
     get: () => navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 30 } } }),
   },
 };
@@ -643,9 +677,11 @@ async function toggleSource(name) {
     return;
   }
   if (!navigator.mediaDevices) {
-    notice(`${source.title} needs a secure page. Give the pipeline a certificate (wssignalsrc tls-certificate=… ` +
-      `tls-private-key=…) and open https://${location.host}${location.pathname}, or open this page on the machine ` +
-      'of the pipeline as http://localhost.');
+    notice(
+      `${source.title} needs a secure page. Give the pipeline a certificate (wssignalsrc tls-certificate=… ` +
+        `tls-private-key=…) and open https://${location.host}${location.pathname}, or open this page on the machine ` +
+        'of the pipeline as http://localhost.',
+    );
     return;
   }
   starting.add(name);
@@ -717,7 +753,8 @@ function showHelp() {
 
 function full() {
   const focused = document.activeElement?.closest?.('.tile');
-  const tile = [...tiles.values()].find((t) => t.root === (document.fullscreenElement ?? focused)) ??
+  const tile =
+    [...tiles.values()].find((t) => t.root === (document.fullscreenElement ?? focused)) ??
     [...tiles.values()].find((t) => t.video);
   tile?.toggleFull();
 }
@@ -749,10 +786,12 @@ $('notice-close').addEventListener('click', () => ($('notice').hidden = true));
 /* ---- every second ---- */
 
 async function measure() {
-  await Promise.all([...link.peers.values()].map(async (peer) => {
-    const figures = await peer.stats().catch(() => new Map());
-    for (const tile of tiles.values()) if (tile.peer === peer) tile.measure(figures);
-  }));
+  await Promise.all(
+    [...link.peers.values()].map(async (peer) => {
+      const figures = await peer.stats().catch(() => new Map());
+      for (const tile of tiles.values()) if (tile.peer === peer) tile.measure(figures);
+    }),
+  );
   showServer();
 }
 

@@ -71,7 +71,8 @@ const WORDS = {
   'no-answer': 'The other side did not answer.',
   'no-offer': 'The other side made no offer.',
   'ice-failed':
-    'No network path to the other side was found. A firewall may block UDP between the two, or a TURN server is needed.',
+    'No network path to the other side was found. A firewall may block UDP between the two, or a TURN server is ' +
+    'needed.',
   disconnected: 'The connection to the other side was interrupted.',
   'offer-too-large': 'The other side sends more streams than one connection can describe.',
   'browser-refused': 'This browser refused the connection description.',
@@ -108,9 +109,7 @@ function nameStreams(sdp, names) {
       const mid = /^a=mid:(.*?)\r?$/m.exec(section)?.[1];
       const name = names.get(mid);
       if (!name) return section;
-      return section
-        .replace(/^a=msid:\S+/gm, `a=msid:${name}`)
-        .replace(/^(a=ssrc:\d+ msid:)\S+/gm, `$1${name}`);
+      return section.replace(/^a=msid:\S+/gm, `a=msid:${name}`).replace(/^(a=ssrc:\d+ msid:)\S+/gm, `$1${name}`);
     })
     .join('');
 }
@@ -339,8 +338,7 @@ class Session {
         const kind = transceiver.receiver.track.kind;
         const section = sdp.split(/^(?=m=)/m).find((s) => new RegExp(`^a=mid:${transceiver.mid}\\r?$`, 'm').test(s));
         const asked = /^a=(sendonly|recvonly|sendrecv|inactive)\r?$/m.exec(section ?? '')?.[1] ?? 'sendrecv';
-        if (asked.startsWith('send'))
-          this.receiving.push({ kind, index: count[kind]++, transceiver });
+        if (asked.startsWith('send')) this.receiving.push({ kind, index: count[kind]++, transceiver });
         if (asked === 'recvonly' || asked === 'sendrecv') {
           const at = spares.findIndex((spare) => spare.kind === kind);
           if (at >= 0) {
@@ -416,7 +414,9 @@ class Session {
 
   /** Nothing passes on any line. */
   get useless() {
-    return this.pc.getTransceivers().every(({ currentDirection: d }) => d !== 'sendrecv' && d !== 'sendonly' && d !== 'recvonly');
+    return this.pc
+      .getTransceivers()
+      .every(({ currentDirection: d }) => d !== 'sendrecv' && d !== 'sendonly' && d !== 'recvonly');
   }
 
   async hasMedia() {
@@ -434,7 +434,8 @@ class Session {
   async #watchFlow() {
     if (this.over || this.failed || this.shaky) return;
     let packets = 0;
-    for (const s of (await this.pc.getStats()).values()) if (s.type === 'inbound-rtp') packets += s.packetsReceived ?? 0;
+    for (const s of (await this.pc.getStats()).values())
+      if (s.type === 'inbound-rtp') packets += s.packetsReceived ?? 0;
     if (packets > this.#packets) {
       if (this.#silent > 0) this.#steady = 0;
       this.#steady++;
@@ -744,8 +745,7 @@ export class RtcPeer extends EventTarget {
     this.problem = null;
     clearTimeout(this.#stable);
     this.#stable = setTimeout(() => (this.#attempt = 0), STABLE_AFTER);
-    if (session === this.#next && this.#current)
-      this.#pollMedia(session, performance.now() + MEDIA_WAIT);
+    if (session === this.#next && this.#current) this.#pollMedia(session, performance.now() + MEDIA_WAIT);
     this._changed();
   }
 
@@ -981,7 +981,11 @@ export class RtcLink extends EventTarget {
 
   #sendResume() {
     this.#send({
-      type: 'resume', version: VERSION, peerId: this.peerId, resume: this.#resume, token: this.#options.token,
+      type: 'resume',
+      version: VERSION,
+      peerId: this.peerId,
+      resume: this.#resume,
+      token: this.#options.token,
     });
   }
 
@@ -1074,8 +1078,7 @@ export class RtcLink extends EventTarget {
     this.#pingInterval = message.pingInterval ?? 0;
     this.#pingTimeout = message.pingTimeout ?? 0;
     clearInterval(this.#pinging);
-    if (this.#pingInterval > 0)
-      this.#pinging = setInterval(() => this.#ping(), Math.max(100, this.#pingInterval / 4));
+    if (this.#pingInterval > 0) this.#pinging = setInterval(() => this.#ping(), Math.max(100, this.#pingInterval / 4));
     this.#become('joined', null);
     const queue = this.#queue.splice(0);
     if (!this.fresh) for (const kept of queue) this.#send(kept);

@@ -84,8 +84,9 @@ export function envelope(samples, step) {
 }
 
 /**
- * How alike two recordings of speech are. The loudness says where the second starts in the first; then, piece by piece,
- * the waves themselves are compared: a receiver stretches time a little, so each piece may lie some ms beside its place.
+ * How alike two recordings of speech are. The loudness says where the second starts in the first; then, piece by
+ * piece, the waves themselves are compared: a receiver stretches time a little, so each piece may lie some ms beside
+ * its place.
  * @param {Float64Array} sent @param {Float64Array} got shorter than `sent` @param {number} rate of both
  * @returns {{loudness: number, waves: number}} correlations: of the loudness, and the median of the pieces
  */

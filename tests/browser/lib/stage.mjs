@@ -38,10 +38,7 @@ export class Stage {
   /** @param {string} description of a pipeline; {signal} stands for a listening wssignalsrc linked to rtcbin "rtc" */
   pipeline(description, { program = PEER, signal = '' } = {}) {
     const server = `wssignalsrc mode=listener address=${this.address} port=${this.port} ${signal}`;
-    const words = description
-      .replace('{signal}', `${server} ! rtcbin name=rtc`)
-      .split(/\s+/)
-      .filter(Boolean);
+    const words = description.replace('{signal}', `${server} ! rtcbin name=rtc`).split(/\s+/).filter(Boolean);
     const pipeline = new Pipeline(program, words);
     this.#pipelines.push(pipeline);
     this.atEnd(() => pipeline.stop());
@@ -78,19 +75,27 @@ export class Stage {
 
   /** Until the picture is there; then its number. */
   number(page, tile = 0) {
-    return until('our picture in the page', async () => {
-      const number = await page.evaluate(readNumber, tile);
-      return number === null ? null : { number };
-    }, 20000).then((found) => found.number);
+    return until(
+      'our picture in the page',
+      async () => {
+        const number = await page.evaluate(readNumber, tile);
+        return number === null ? null : { number };
+      },
+      20000,
+    ).then((found) => found.number);
   }
 
   /** Until the number in the picture has grown by so much: frames are arriving. */
   async advances(page, by = 30, tile = 0, timeout = 15000) {
     const first = await this.number(page, tile);
-    return until(`the frame counter to advance from ${first} by ${by}`, async () => {
-      const now = await page.evaluate(readNumber, tile);
-      return now !== null && now >= first + by ? now : null;
-    }, timeout);
+    return until(
+      `the frame counter to advance from ${first} by ${by}`,
+      async () => {
+        const now = await page.evaluate(readNumber, tile);
+        return now !== null && now >= first + by ? now : null;
+      },
+      timeout,
+    );
   }
 
   /** What the page says of a tile. */
@@ -104,18 +109,26 @@ export class Stage {
         name: root.querySelector('.name').textContent,
         words: root.querySelector('.state-words').textContent,
         cover: cover.hidden ? '' : cover.textContent.replace(/\s+/g, ' ').trim(),
-        numbers: Object.fromEntries([...root.querySelectorAll('.numbers div')].map((box) =>
-          [box.querySelector('dt').textContent, box.querySelector('dd').textContent])),
+        numbers: Object.fromEntries(
+          [...root.querySelectorAll('.numbers div')].map((box) => [
+            box.querySelector('dt').textContent,
+            box.querySelector('dd').textContent,
+          ]),
+        ),
       };
     }, tile);
   }
 
   /** Until a tile says so. */
   shows(page, what, check, tile = 0, timeout = 15000) {
-    return until(what, async () => {
-      const said = await this.says(page, tile);
-      return said && check(said) ? said : null;
-    }, timeout);
+    return until(
+      what,
+      async () => {
+        const said = await this.says(page, tile);
+        return said && check(said) ? said : null;
+      },
+      timeout,
+    );
   }
 
   async screenshot(page, name) {
@@ -130,10 +143,18 @@ export class Stage {
     let n = 0;
     for (const page of this.#pages.filter((p) => !p.isClosed())) {
       console.error(`page ${page.url()}: ${JSON.stringify(await this.says(page).catch((e) => e.message))}`);
-      console.error(await page.evaluate(() => `  server: ${globalThis.rtclink?.state} ` +
-        JSON.stringify(globalThis.rtclink?.problem) + [...(globalThis.rtclink?.peers.values() ?? [])].map((p) =>
-        `\n  peer ${p.id} ${p.state} ${JSON.stringify(p.problem)} ${p.connection?.connectionState}`).join(''))
-        .catch((e) => e.message));
+      console.error(
+        await page
+          .evaluate(
+            () =>
+              `  server: ${globalThis.rtclink?.state} ` +
+              JSON.stringify(globalThis.rtclink?.problem) +
+              [...(globalThis.rtclink?.peers.values() ?? [])]
+                .map((p) => `\n  peer ${p.id} ${p.state} ${JSON.stringify(p.problem)} ${p.connection?.connectionState}`)
+                .join(''),
+          )
+          .catch((e) => e.message),
+      );
       if (page.faults.length) console.error(`  errors: ${page.faults.join('\n  ')}`);
       await this.screenshot(page, `failure-${n++}`).catch(() => {});
     }

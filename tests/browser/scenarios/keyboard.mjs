@@ -6,8 +6,11 @@ import assert from 'node:assert/strict';
 import { until } from '../lib/until.mjs';
 
 export default async function (stage) {
-  const pipeline = stage.pipeline(`{signal} videotestsrc is-live=true ! vp8enc deadline=1 threads=1 ! rtc.
-    audiotestsrc is-live=true ! opusenc ! rtc.`, { program: 'gst-launch-1.0' });
+  const pipeline = stage.pipeline(
+    `{signal} videotestsrc is-live=true ! vp8enc deadline=1 threads=1 ! rtc.
+    audiotestsrc is-live=true ! opusenc ! rtc.`,
+    { program: 'gst-launch-1.0' },
+  );
   await pipeline.serving(stage.url);
   const page = await stage.open(await stage.browser());
   await until('a picture', () => page.evaluate(() => !!document.querySelector('video.seen')));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A pipeline that only receives, and two pages: the one that switches its camera on is seen there; the other one is left
- * alone. */
+ * A pipeline that only receives, and two pages: the one that switches its camera on is seen there; the other one
+ * is left alone. */
 
 import assert from 'node:assert/strict';
 import { until } from '../lib/until.mjs';
@@ -27,6 +27,8 @@ export default async function (stage) {
 
   await page.click('#camera');
   await page.click('#microphone');
-  await until('the end of it', () => page.$eval('#empty-title', (e) => e.checkVisibility() && /listens/.test(e.textContent)));
+  await until('the end of it', () =>
+    page.$eval('#empty-title', (e) => e.checkVisibility() && /listens/.test(e.textContent)),
+  );
   assert.deepEqual(page.faults, []);
 }

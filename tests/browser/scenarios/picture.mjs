@@ -49,8 +49,9 @@ export default async function (stage) {
   assert.match(await page.$eval('#sound', (b) => b.textContent), /Sound on/);
   await stage.screenshot(page, 'sound-off');
   await page.click('#sound');
-  await until('the sound to play', () => page.evaluate(() =>
-    [...document.querySelectorAll('audio')].every((a) => !a.muted && !a.paused)));
+  await until('the sound to play', () =>
+    page.evaluate(() => [...document.querySelectorAll('audio')].every((a) => !a.muted && !a.paused)),
+  );
   const before = await energy(page);
   await until('sound with energy', async () => (await energy(page)) > before + 0.01);
   if (stage.browserName === 'chromium') {
@@ -61,8 +62,15 @@ export default async function (stage) {
     assert.ok(Math.abs(peak.frequency - 440) < 12, `a tone of 440 Hz is sent, ${peak.frequency} Hz was heard`);
   }
 
-  const said = await stage.shows(page, 'live figures', (s) => s.state === 'live' && /fps/.test(s.numbers['Frame rate'] ?? '') &&
-    /Mbit|kbit/.test(s.numbers.Bitrate) && /ms/.test(s.numbers.Buffer));
+  const said = await stage.shows(
+    page,
+    'live figures',
+    (s) =>
+      s.state === 'live' &&
+      /fps/.test(s.numbers['Frame rate'] ?? '') &&
+      /Mbit|kbit/.test(s.numbers.Bitrate) &&
+      /ms/.test(s.numbers.Buffer),
+  );
   assert.match(said.numbers.Resolution, /640 × 360/);
   assert.match(said.numbers.Codec, /VP8 \+ Opus/);
   assert.match(said.numbers.Lost, /%$/);
@@ -70,18 +78,26 @@ export default async function (stage) {
   assert.equal(said.words, 'Live');
   // No more buffering than the network asks for.
   const target = await page.evaluate(() => {
-    const { receiver } = [...globalThis.rtclink.peers.values()].flatMap((p) => p.streams).find((s) => s.kind === 'video');
+    const { receiver } = [...globalThis.rtclink.peers.values()]
+      .flatMap((p) => p.streams)
+      .find((s) => s.kind === 'video');
     return receiver.jitterBufferTarget;
   });
   assert.equal(target, 0);
   assert.ok(parseFloat(said.numbers.Buffer) < 100, `${said.numbers.Buffer} of buffering`);
-  assert.equal(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), true,
-    'one stream does not fit the window');
+  assert.equal(
+    await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight),
+    true,
+    'one stream does not fit the window',
+  );
   await stage.screenshot(page, 'live');
   const phone = await stage.open(browser, { phone: true, dark: true });
   await stage.advances(phone);
-  assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true,
-    'the page is wider than a phone');
+  assert.equal(
+    await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+    true,
+    'the page is wider than a phone',
+  );
   await stage.screenshot(phone, 'phone-dark');
   assert.deepEqual(page.faults, []);
   assert.deepEqual(phone.faults, []);

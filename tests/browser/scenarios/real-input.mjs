@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A real screen with a program moving on it, and real speech, from a pipeline to a browser; what arrives is compared with
- * what was sent: the picture with the frames of the screen by SSIM, the speech by correlation with its recording. */
+ * A real screen with a program moving on it, and real speech, from a pipeline to a browser; what arrives is
+ * compared with what was sent: the picture with the frames of the screen by SSIM, the speech by correlation with
+ * its recording. */
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -16,13 +17,15 @@ const [WIDTH, HEIGHT] = [640, 360];
 const FRAME = WIDTH * HEIGHT;
 const RATE = 16000;
 const SECONDS = 4;
-const TEXT = 'The quick brown fox jumps over the lazy dog. One camera, two microphones and a robot are on the air. ' +
+const TEXT =
+  'The quick brown fox jumps over the lazy dog. One camera, two microphones and a robot are on the air. ' +
   'Please stand by for the next picture from the stage. Nine eight seven six five four three two one, and action.';
 
 /* A screen of its own, and a program on it. */
 async function screen(stage) {
-  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '640x360x24', '-nolisten', 'tcp'],
-    { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
+  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '640x360x24', '-nolisten', 'tcp'], {
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
   stage.atEnd(() => server.kill());
   let number = '';
   server.stdio[3].on('data', (data) => (number += data));
@@ -31,8 +34,11 @@ async function screen(stage) {
   assert.match(number, /^\d+\n$/);
   const display = `:${number.trim()}`;
   const program = new Pipeline('gst-launch-1.0', [
-    ...'videotestsrc is-live=true pattern=ball background-color=0xff205080 ! video/x-raw,width=640,height=360'.split(' '),
-    ...'! videoconvert ! timeoverlay font-desc=Sans,36 ! videoconvert ! ximagesink'.split(' '), `display=${display}`,
+    ...'videotestsrc is-live=true pattern=ball background-color=0xff205080 ! video/x-raw,width=640,height=360'.split(
+      ' ',
+    ),
+    ...'! videoconvert ! timeoverlay font-desc=Sans,36 ! videoconvert ! ximagesink'.split(' '),
+    `display=${display}`,
   ]);
   stage.atEnd(() => program.stop());
   return display;
@@ -42,23 +48,29 @@ function speech(folder) {
   const spoken = path.join(folder, 'spoken.wav');
   execFileSync('espeak-ng', ['-w', spoken, '-s', '150', TEXT]);
   const file = path.join(folder, 'speech.wav');
-  execFileSync('gst-launch-1.0', ['-q', ...`filesrc location=${spoken} ! wavparse ! audioconvert ! audioresample !
-    audio/x-raw,format=S16LE,channels=1,rate=${RATE} ! wavenc ! filesink location=${file}`.split(/\s+/)]);
+  execFileSync('gst-launch-1.0', [
+    '-q',
+    ...`filesrc location=${spoken} ! wavparse ! audioconvert ! audioresample !
+    audio/x-raw,format=S16LE,channels=1,rate=${RATE} ! wavenc ! filesink location=${file}`.split(/\s+/),
+  ]);
   return file;
 }
 
 /* The brightness of the picture in the page. */
 async function grab(page) {
-  const pixels = await page.evaluate(([width, height]) => {
-    const video = document.querySelector('video.seen');
-    const canvas = Object.assign(document.createElement('canvas'), { width, height });
-    const context = canvas.getContext('2d');
-    context.drawImage(video, 0, 0, width, height);
-    const { data } = context.getImageData(0, 0, width, height);
-    let text = '';
-    for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));
-    return btoa(text);
-  }, [WIDTH, HEIGHT]);
+  const pixels = await page.evaluate(
+    ([width, height]) => {
+      const video = document.querySelector('video.seen');
+      const canvas = Object.assign(document.createElement('canvas'), { width, height });
+      const context = canvas.getContext('2d');
+      context.drawImage(video, 0, 0, width, height);
+      const { data } = context.getImageData(0, 0, width, height);
+      let text = '';
+      for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));
+      return btoa(text);
+    },
+    [WIDTH, HEIGHT],
+  );
   return luma(Buffer.from(pixels, 'base64'));
 }
 
@@ -97,8 +109,11 @@ async function record(page, folder) {
   }, SECONDS);
   const file = path.join(folder, 'heard');
   fs.writeFileSync(file, Buffer.from(text, 'base64'));
-  execFileSync('gst-launch-1.0', ['-q', ...`filesrc location=${file} ! decodebin ! audioconvert ! audioresample !
-    audio/x-raw,format=S16LE,channels=1,rate=${RATE} ! wavenc ! filesink location=${file}.wav`.split(/\s+/)]);
+  execFileSync('gst-launch-1.0', [
+    '-q',
+    ...`filesrc location=${file} ! decodebin ! audioconvert ! audioresample !
+    audio/x-raw,format=S16LE,channels=1,rate=${RATE} ! wavenc ! filesink location=${file}.wav`.split(/\s+/),
+  ]);
   return readWav(fs.readFileSync(`${file}.wav`)).samples;
 }
 
@@ -131,10 +146,14 @@ export default async function (stage) {
   assert.ok(alike.waves > 0.8, `the waves correlate by ${alike.waves.toFixed(3)} only`);
   assert.ok(backwards.waves < 0.6, 'what is not this speech is not told from it');
 
-  const picture = await until('enough frames', async () => {
-    const found = await comparePicture(page, kept);
-    return found.best > 0.95 ? found : null;
-  }, 30000);
+  const picture = await until(
+    'enough frames',
+    async () => {
+      const found = await comparePicture(page, kept);
+      return found.best > 0.95 ? found : null;
+    },
+    30000,
+  );
   console.log('picture', JSON.stringify(picture));
   assert.ok(picture.middle < picture.best - 0.015, 'the frames of the screen are not told from each other');
   await stage.screenshot(page, 'screen');

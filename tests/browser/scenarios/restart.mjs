@@ -16,8 +16,15 @@ export default async function (stage) {
   await stage.screenshot(page, 'lost');
 
   await stage.counter();
-  await until('another pipeline', () => page.evaluate((old) =>
-    globalThis.rtclink.state === 'joined' && ![...globalThis.rtclink.peers.keys()].includes(old), before[1]), 40000);
+  await until(
+    'another pipeline',
+    () =>
+      page.evaluate(
+        (old) => globalThis.rtclink.state === 'joined' && ![...globalThis.rtclink.peers.keys()].includes(old),
+        before[1],
+      ),
+    40000,
+  );
   await stage.advances(page, 60, 0, 30000);
   assert.equal(await page.evaluate(() => document.querySelectorAll('.tile').length), 1);
   await stage.screenshot(page, 'back');

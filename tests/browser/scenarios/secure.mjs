@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Camera and microphone need https: over http the page says so and how; over https, with a certificate of the test's own,
- * picture and camera work on the same port. */
+ * Camera and microphone need https: over http the page says so and how; over https, with a certificate of the
+ * test's own, picture and camera work on the same port. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -14,9 +14,29 @@ export default async function (stage) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rtclink-tls-'));
   stage.atEnd(() => fs.rmSync(folder, { recursive: true }));
   const [certificate, key] = [path.join(folder, 'cert.pem'), path.join(folder, 'key.pem')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
-    '2', '-subj', '/CN=rtclink test', '-addext', `subjectAltName=IP:${stage.address}`, '-keyout', key, '-out',
-    certificate], { stdio: 'ignore' });
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=rtclink test',
+      '-addext',
+      `subjectAltName=IP:${stage.address}`,
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+    ],
+    { stdio: 'ignore' },
+  );
 
   const plain = await stage.counter();
   const browser = await stage.browser(undefined, undefined, { secure: false });
@@ -24,7 +44,9 @@ export default async function (stage) {
   await stage.advances(page);
   assert.equal(await page.evaluate(() => isSecureContext), false);
   await page.click('#camera');
-  await until('the explanation', () => page.$eval('#notice', (n) => !n.hidden && /https:\/\/192\.0\.2\.1/.test(n.textContent)));
+  await until('the explanation', () =>
+    page.$eval('#notice', (n) => !n.hidden && /https:\/\/192\.0\.2\.1/.test(n.textContent)),
+  );
   await stage.screenshot(page, 'explained');
   await page.close();
   await plain.stop();

@@ -15,8 +15,11 @@ export default async function (stage) {
   const origin = `http://${stage.address}:8090`;
   const page = await stage.open(await stage.browser(undefined, origin), { origin });
   await stage.advances(page);
-  const who = () => page.evaluate(() =>
-    [globalThis.rtclink.peerId, ...[...globalThis.rtclink.peers.values()].map((p) => `${p.id} ${p.session}`)]);
+  const who = () =>
+    page.evaluate(() => [
+      globalThis.rtclink.peerId,
+      ...[...globalThis.rtclink.peers.values()].map((p) => `${p.id} ${p.session}`),
+    ]);
   const before = await who();
 
   proxy.cut();

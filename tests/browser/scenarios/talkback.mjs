@@ -17,10 +17,14 @@ export default async function (stage) {
 
   await page.click('#camera');
   await page.click('#microphone');
-  const picture = await until('a moving picture in the pipeline', () => {
-    const { picture } = pipeline.seen;
-    return picture?.changed > 20 && picture.high - picture.low > 40 ? picture : null;
-  }, 20000);
+  const picture = await until(
+    'a moving picture in the pipeline',
+    () => {
+      const { picture } = pipeline.seen;
+      return picture?.changed > 20 && picture.high - picture.low > 40 ? picture : null;
+    },
+    20000,
+  );
   assert.ok(picture.width >= 160 && picture.height >= 90, `${picture.width} x ${picture.height}`);
   await until('sound in the pipeline', () => pipeline.seen.sound?.rms > 0.003, 20000);
   await stage.screenshot(page, 'both');

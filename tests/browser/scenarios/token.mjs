@@ -13,8 +13,9 @@ export default async function (stage) {
   assert.equal(await page.evaluate(() => globalThis.rtclink.peers.size), 0);
   await page.type('#token', 'loud');
   await page.keyboard.press('Enter');
-  await until('the refusal', () => page.evaluate(() =>
-    document.getElementById('ask').open && !document.getElementById('ask-wrong').hidden));
+  await until('the refusal', () =>
+    page.evaluate(() => document.getElementById('ask').open && !document.getElementById('ask-wrong').hidden),
+  );
   await stage.screenshot(page, 'refused');
   await page.type('#token', 'quiet-please');
   await page.keyboard.press('Enter');
