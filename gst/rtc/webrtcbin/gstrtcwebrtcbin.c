@@ -43,11 +43,13 @@ gst_rtc_webrtc_unref (gpointer data)
   if (!g_atomic_int_dec_and_test (&t->ref_count))
     return;
   gst_clear_object (&t->base.bin);
+  for (guint i = 0; t->feeds && i < t->lines->len; i++)
+    gst_clear_object (&t->feeds[i]);
   g_clear_pointer (&t->lines, g_array_unref);
   g_clear_pointer (&t->tracks, g_array_unref);
   g_clear_pointer (&t->offer, gst_sdp_message_free);
   g_strfreev (t->fingerprints);
-  g_free (t->appsrcs);
+  g_free (t->feeds);
   g_free (t);
 }
 

@@ -39,7 +39,7 @@ set_lines (GstRtcWebrtc *t, const GArray *lines, const GstRtcSdpTrack *tracks)
   g_array_set_clear_func (t->lines, (GDestroyNotify)gst_rtc_line_clear);
   t->tracks = g_array_new (FALSE, TRUE, sizeof (GstRtcSdpTrack));
   g_array_set_clear_func (t->tracks, (GDestroyNotify)track_clear);
-  t->appsrcs = g_new0 (GstElement *, lines->len);
+  t->feeds = g_new0 (GstPad *, lines->len);
   for (guint i = 0; i < lines->len; i++) {
     GstRtcLine line = g_array_index (lines, GstRtcLine, i);
 
@@ -91,71 +91,77 @@ description_made (gpointer data)
     gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
 }
 
-/* webrtcbin's thread. */
-static void
-on_reply (GstPromise *promise, gpointer user_data)
+static const GstStructure *
+get_reply (GstPromise *promise)
 {
-  GstRtcWebrtcCall *call = user_data;
-  const GstStructure *reply =
-      gst_promise_wait (promise) == GST_PROMISE_RESULT_REPLIED ? gst_promise_get_reply (promise) : NULL;
-  const gchar *field = call->t->is_offerer ? "offer" : "answer";
-  GError *error = NULL;
+  return gst_promise_wait (promise) == GST_PROMISE_RESULT_REPLIED ? gst_promise_get_reply (promise) : NULL;
+}
 
-  if (reply && gst_structure_has_field (reply, field)) {
+static GError *
+get_reply_error (const GstStructure *reply, RtcErrorCode code, const gchar *what)
+{
+  GError *error = NULL, *own;
+
+  if (reply && gst_structure_has_field_typed (reply, "error", G_TYPE_ERROR))
+    gst_structure_get (reply, "error", G_TYPE_ERROR, &error, NULL);
+  own = g_error_new (RTC_ERROR, code, "%s: %s", what, error ? error->message : "no reason given");
+  g_clear_error (&error);
+  return own;
+}
+
+/* webrtcbin's thread, or never: a promise that is dropped frees USER_DATA all the same. */
+static void
+on_description_reply (GstPromise *promise, gpointer user_data)
+{
+  GstRtcWebrtc *t = ((GstRtcWebrtcCall *)user_data)->t;
+  GstRtcWebrtcCall *call = gst_rtc_webrtc_call_new (t);
+  const GstStructure *reply = get_reply (promise);
+  const gchar *field = t->is_offerer ? "offer" : "answer";
+
+  if (reply && gst_structure_has_field (reply, field))
     gst_structure_get (reply, field, GST_TYPE_WEBRTC_SESSION_DESCRIPTION, &call->description, NULL);
-  } else {
-    if (reply && gst_structure_has_field_typed (reply, "error", G_TYPE_ERROR))
-      gst_structure_get (reply, "error", G_TYPE_ERROR, &error, NULL);
-    call->error = g_error_new (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "webrtcbin could not make the %s: %s", field,
-        error ? error->message : "no reason given");
-    g_clear_error (&error);
-  }
-  gst_rtc_loop_post (call->t->loop, description_made, call, gst_rtc_webrtc_call_free);
+  else
+    call->error = get_reply_error (reply, RTC_ERROR_SETUP_FAILED, "webrtcbin could not make a description");
+  gst_rtc_loop_post (t->loop, description_made, call, gst_rtc_webrtc_call_free);
   gst_promise_unref (promise);
 }
 
 static void
-set_remote_done (gpointer data)
+remote_refused (gpointer data)
 {
   GstRtcWebrtcCall *call = data;
 
-  if (!call->t->closed && call->error)
-    gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
+  gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
 }
 
 static void
-on_remote_set (GstPromise *promise, gpointer user_data)
+on_remote_reply (GstPromise *promise, gpointer user_data)
 {
-  GstRtcWebrtcCall *call = user_data;
-  const GstStructure *reply =
-      gst_promise_wait (promise) == GST_PROMISE_RESULT_REPLIED ? gst_promise_get_reply (promise) : NULL;
-  GError *error = NULL;
+  GstRtcWebrtc *t = ((GstRtcWebrtcCall *)user_data)->t;
+  const GstStructure *reply = get_reply (promise);
 
-  if (reply && gst_structure_has_field_typed (reply, "error", G_TYPE_ERROR)) {
-    gst_structure_get (reply, "error", G_TYPE_ERROR, &error, NULL);
-    call->error =
-        g_error_new (RTC_ERROR, RTC_ERROR_BAD_SDP, "webrtcbin does not take the description: %s", error->message);
-    g_clear_error (&error);
+  if (reply && gst_structure_has_field (reply, "error")) {
+    GstRtcWebrtcCall *call = gst_rtc_webrtc_call_new (t);
+
+    call->error = get_reply_error (reply, RTC_ERROR_BAD_SDP, "webrtcbin does not take the description");
+    gst_rtc_loop_post (t->loop, remote_refused, call, gst_rtc_webrtc_call_free);
   }
-  gst_rtc_loop_post (call->t->loop, set_remote_done, call, gst_rtc_webrtc_call_free);
   gst_promise_unref (promise);
+}
+
+static GstPromise *
+promise_new (GstRtcWebrtc *t, GstPromiseChangeFunc func)
+{
+  return gst_promise_new_with_change_func (func, gst_rtc_webrtc_call_new (t), gst_rtc_webrtc_call_free);
 }
 
 static void
 set_remote (GstRtcWebrtc *t, GstWebRTCSDPType type, GstSDPMessage *sdp)
 {
   GstWebRTCSessionDescription *description = gst_webrtc_session_description_new (type, sdp);
-  GstRtcWebrtcCall *call = gst_rtc_webrtc_call_new (t);
-  g_signal_emit_by_name (
-      t->webrtc, "set-remote-description", description, gst_promise_new_with_change_func (on_remote_set, call, NULL));
-  gst_webrtc_session_description_free (description);
-}
 
-static void
-ask_for_description (GstRtcWebrtc *t, const gchar *action)
-{
-  GstRtcWebrtcCall *call = gst_rtc_webrtc_call_new (t);
-  g_signal_emit_by_name (t->webrtc, action, NULL, gst_promise_new_with_change_func (on_reply, call, NULL));
+  g_signal_emit_by_name (t->webrtc, "set-remote-description", description, promise_new (t, on_remote_reply));
+  gst_webrtc_session_description_free (description);
 }
 
 void
@@ -175,7 +181,7 @@ gst_rtc_webrtc_make_offer (GstRtcTransport *base, const GArray *lines, const Gst
       add_receiver (t, preferences);
     gst_caps_unref (preferences);
   }
-  ask_for_description (t, "create-offer");
+  g_signal_emit_by_name (t->webrtc, "create-offer", NULL, promise_new (t, on_description_reply));
 }
 
 void
@@ -204,7 +210,7 @@ gst_rtc_webrtc_take_offer (
     gst_caps_unref (preferences);
   }
   set_remote (t, GST_WEBRTC_SDP_TYPE_OFFER, narrow);
-  ask_for_description (t, "create-answer");
+  g_signal_emit_by_name (t->webrtc, "create-answer", NULL, promise_new (t, on_description_reply));
 }
 
 void

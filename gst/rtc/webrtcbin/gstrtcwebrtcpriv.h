@@ -34,7 +34,7 @@ typedef struct
   GSource *silence;
 
   /* set on the loop before state becomes CONNECTED; then by the streaming thread of the line */
-  GstElement **appsrcs; /* by mline; borrowed from base.bin */
+  GstPad **feeds; /* by mline; what is sent begins there */
 
   gint connected; /* atomic */
 } GstRtcWebrtc;
@@ -64,7 +64,7 @@ void gst_rtc_webrtc_take_offer (
     GstRtcTransport *base, const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks);
 void gst_rtc_webrtc_take_answer (GstRtcTransport *base, const GstSDPMessage *answer, const GArray *lines);
 
-/* gstrtcwebrtcsend.c: an appsrc in front of a new sink pad of webrtcbin, and the function of the table. */
+/* gstrtcwebrtcsend.c: a queue in front of a new sink pad of webrtcbin, and the function of the table. */
 void gst_rtc_webrtc_add_sender (GstRtcWebrtc *t, const GstRtcLine *line, GstCaps *preferences);
 void gst_rtc_webrtc_send (GstRtcTransport *base, guint mline, GstBufferList *list);
 

@@ -10,7 +10,6 @@
 #include "gstrtcwebrtcsend.h"
 #include "gstrtcwebrtcpriv.h"
 
-#include <gst/app/gstappsrc.h>
 #include <gst/rtp/gstrtpbuffer.h>
 #include <gst/video/video.h>
 #include <string.h>
@@ -78,70 +77,89 @@ gst_rtc_webrtc_packet (GstBuffer *plain, const GstRtcLine *line)
   return packet;
 }
 
-static GstPadProbeReturn
-upstream_event (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+static gboolean
+feed_event (GstPad *feed, GstObject *parent, GstEvent *event)
 {
-  GstRtcWebrtc *t = user_data;
-  guint mline = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (pad), "rtclink-mline"));
+  GstRtcWebrtc *t = gst_pad_get_element_private (feed);
+  guint mline = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (feed), "rtclink-mline"));
 
-  if (gst_video_event_is_force_key_unit (GST_PAD_PROBE_INFO_EVENT (info)))
+  if (gst_video_event_is_force_key_unit (event))
     t->base.events->key_frame_wanted (&t->base, mline, t->base.user_data);
-  return GST_PAD_PROBE_OK;
+  gst_event_unref (event);
+  return TRUE;
 }
 
-/* webrtcbin writes a=ssrc from the caps that its sink pad got, so it gets them before it is asked for a description. */
+static gboolean
+feed_query (GstPad *feed, GstObject *parent, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return FALSE;
+  gst_query_set_latency (query, TRUE, 0, GST_CLOCK_TIME_NONE);
+  return TRUE;
+}
+
 static void
-announce_caps (GstPad *sink, GstCaps *caps)
+begin_stream (GstPad *pad, GstCaps *caps, gboolean (*give) (GstPad *, GstEvent *))
 {
   GstSegment segment;
 
   gst_segment_init (&segment, GST_FORMAT_TIME);
-  gst_pad_send_event (sink, gst_event_new_stream_start ("announced"));
-  gst_pad_send_event (sink, gst_event_new_caps (caps));
-  gst_pad_send_event (sink, gst_event_new_segment (&segment));
+  give (pad, gst_event_new_stream_start ("rtclink"));
+  give (pad, gst_event_new_caps (caps));
+  give (pad, gst_event_new_segment (&segment));
 }
 
+/* feed -> queue -> webrtcbin. The queue parts the peer from the thread that serves all of them: it never blocks, what
+ * is older than a second goes first. (appsrc would do, but 1.22's base class complains of a buffer list that meets the
+ * end.) */
 void
 gst_rtc_webrtc_add_sender (GstRtcWebrtc *t, const GstRtcLine *line, GstCaps *preferences)
 {
   const GstStructure *track = gst_caps_get_structure (g_array_index (t->tracks, GstRtcSdpTrack, line->track).caps, 0);
-  GstElement *appsrc = gst_element_factory_make ("appsrc", NULL);
-  GstPadTemplate *template = gst_element_get_pad_template (t->webrtc, "sink_%u");
+  GstElement *queue = gst_element_factory_make ("queue", NULL);
   GstCaps *caps = gst_caps_make_writable (gst_caps_ref (preferences));
   GstWebRTCRTPTransceiver *transceiver = NULL;
-  GstPad *sink, *src;
+  GstPad *feed = gst_pad_new (NULL, GST_PAD_SRC), *sink, *pad;
   guint ssrc;
 
   if (gst_structure_get_uint (track, "ssrc", &ssrc))
     gst_caps_set_simple (caps, "ssrc", G_TYPE_UINT, ssrc, NULL);
-  /* A second is more than a live viewer can use; what is older goes first. */
-  g_object_set (appsrc, "format", GST_FORMAT_TIME, "is-live", TRUE, "caps", caps, "max-bytes", (guint64)0,
-      "max-buffers", (guint64)0, "max-time", (guint64)GST_SECOND, "leaky-type", GST_APP_LEAKY_TYPE_DOWNSTREAM, NULL);
-  sink = gst_element_request_pad (t->webrtc, template, NULL, caps);
+  sink = gst_element_request_pad (t->webrtc, gst_element_get_pad_template (t->webrtc, "sink_%u"), NULL, caps);
   g_object_get (sink, "transceiver", &transceiver, NULL);
   g_object_set (transceiver, "codec-preferences", preferences, "do-nack", TRUE, "direction",
       line->receive ? GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDRECV : GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY,
       NULL);
-  announce_caps (sink, caps);
+  /* webrtcbin writes a=ssrc from the caps that its sink pad got, so it gets them before it is asked for a description.
+   */
+  begin_stream (sink, caps, gst_pad_send_event);
 
-  gst_bin_add (GST_BIN (t->base.bin), appsrc);
-  src = gst_element_get_static_pad (appsrc, "src");
-  g_object_set_data (G_OBJECT (src), "rtclink-mline", GUINT_TO_POINTER (line->mline));
-  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, upstream_event, t, NULL);
-  gst_pad_link (src, sink);
-  gst_element_sync_state_with_parent (appsrc);
-  t->appsrcs[line->mline] = appsrc;
+  gst_util_set_object_arg (G_OBJECT (queue), "leaky", "downstream");
+  g_object_set (
+      queue, "max-size-buffers", 0, "max-size-bytes", 0, "max-size-time", (guint64)GST_SECOND, "silent", TRUE, NULL);
+  gst_bin_add (GST_BIN (t->base.bin), queue);
+  pad = gst_element_get_static_pad (queue, "src");
+  gst_pad_link (pad, sink);
+  gst_object_unref (pad);
+  gst_element_sync_state_with_parent (queue);
+
+  gst_pad_set_element_private (feed, t);
+  g_object_set_data (G_OBJECT (feed), "rtclink-mline", GUINT_TO_POINTER (line->mline));
+  gst_pad_set_event_function (feed, feed_event);
+  gst_pad_set_query_function (feed, feed_query);
+  gst_pad_set_active (feed, TRUE);
+  pad = gst_element_get_static_pad (queue, "sink");
+  gst_pad_link (feed, pad);
+  gst_object_unref (pad);
+  begin_stream (feed, caps, gst_pad_push_event);
+  t->feeds[line->mline] = gst_object_ref_sink (feed);
 
   gst_caps_unref (caps);
-  gst_object_unref (src);
   gst_object_unref (sink);
   gst_object_unref (transceiver);
 }
 
 typedef struct
 {
-  GstRtcWebrtc *t;
-  GstElement *appsrc;
   GstBufferList *out;
   const GstRtcLine *line;
 } Sending;
@@ -161,12 +179,12 @@ void
 gst_rtc_webrtc_send (GstRtcTransport *base, guint mline, GstBufferList *list)
 {
   GstRtcWebrtc *t = (GstRtcWebrtc *)base;
-  Sending sending = {.t = t};
+  Sending sending;
 
-  if (!g_atomic_int_get (&t->connected) || !t->appsrcs[mline])
+  if (!g_atomic_int_get (&t->connected) || !t->feeds[mline])
     return;
   sending.line = &g_array_index (t->lines, GstRtcLine, mline);
   sending.out = gst_buffer_list_new_sized (gst_buffer_list_length (list));
   gst_buffer_list_foreach (list, send_one, &sending);
-  gst_app_src_push_buffer_list (GST_APP_SRC (t->appsrcs[mline]), sending.out);
+  gst_pad_push_list (t->feeds[mline], sending.out);
 }
