@@ -9,7 +9,7 @@ same is done with bare webrtcbins, in the same order. rtcbin may not grow more t
 and memory, and the steady viewer may not stall.
 
 environment:
-  RTC_SOAK_VIEWER, RTC_SOAK_BARE   the programs soak-viewer and bare-webrtcbin
+  RTC_SOAK_VIEWER, RTC_SOAK_SENDER, RTC_SOAK_BARE   the programs soak-viewer, soak-sender and bare-webrtcbin
 """
 
 import argparse
@@ -25,14 +25,14 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "interop"))
-from harness import ADDRESS, PORT, URI, Failure, Pipeline, Process, check, listening, wait_until  # noqa: E402
+from harness import ADDRESS, PORT, URI, Failure, Process, check, listening, wait_until  # noqa: E402
 
 ENCODER = (
     "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=15/1 ! "
     "vp8enc deadline=1 target-bitrate=200000 keyframe-max-dist=300"
 )
 # One arena: what glibc keeps for each of many threads says nothing about leaks.
-ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "G_SLICE": "always-malloc"}
 
 AT_ONCE = 4  # joins under way
 JOIN_TIMEOUT = 60
@@ -43,8 +43,8 @@ KILLED = 10  # one in so many
 # What two runs of the same may differ by, beside what grows with every join.
 SPARE_THREADS = 2
 SPARE_DESCRIPTORS = 2
-SPARE_MEMORY = 4096  # KiB
-SPARE_MEMORY_A_JOIN = 4  # KiB
+SPARE_MEMORY = 1024  # KiB: buffers under way, and what is made at its first use
+SPARE_MEMORY_A_JOIN = 1  # KiB
 
 
 class Host(Process):
@@ -55,6 +55,7 @@ class Host(Process):
         self.first = {}  # viewer: when its first frame came
         self.reports = {}
         self.gone = set()
+        self.memory = None  # bytes
         self.failures = {}  # viewer: what it said; of one that is leaving it means nothing
         super().__init__(name, command, world.folder, talk=True, on_line=self._take, **ENVIRONMENT)
 
@@ -68,6 +69,8 @@ class Host(Process):
             self.reports[words[1]] = (int(words[2]), int(words[3]) / 1e6)
         elif words[0] == "gone":
             self.gone.add(words[1])
+        elif words[0] == "memory":
+            self.memory = int(words[2])
         elif words[0] == "error":
             self.failures[words[1]] = line.strip()
         else:
@@ -78,6 +81,12 @@ class Host(Process):
         self.reports.pop(viewer, None)
         self.tell(f"report {viewer}")
         return wait_until(lambda: self.reports.get(viewer), 10, f"{self.name} does not report")
+
+    def allocated(self):
+        """KiB that the program has allocated and not freed."""
+        self.memory = None
+        self.tell("memory now")
+        return wait_until(lambda: self.memory, 10, f"{self.name} does not tell its memory") // 1024
 
 
 class World:
@@ -126,18 +135,14 @@ class RtcbinWorld(World):
     def start(self):
         line = (f"wssignalsrc mode=listener address={ADDRESS} port={PORT} ! "
                 f"rtcbin name=rtc transport={self.options.transport} {ENCODER} ! rtc.")
-        self.sender = Pipeline(
-            "sender", line, self.folder, on_line=self._take, **ENVIRONMENT)
         self._here = 0
+        self.sender = Host(self, "sender", [os.environ["RTC_SOAK_SENDER"], *line.split()])
         wait_until(lambda: listening(ADDRESS, PORT) or not self.sender.running(), 15, "the sender does not listen")
-        check(self.sender.running(), f"the sender ended: {self.sender.errors()}")
+        check(self.sender.running(), f"the sender ended: {self.sender.failures}")
         self.crowd = self.start_host("crowd")
 
-    def _take(self, line):
-        if "(element): rtc-peer-joined" in line:
-            self._here += 1
-        elif "(element): rtc-peer-left" in line:
-            self._here -= 1
+    def relay(self, host, viewer, line):
+        self._here += {"here": 1, "left": -1}[line.split()[0]]
 
     def host_command(self):
         return [os.environ["RTC_SOAK_VIEWER"], URI, self.options.transport]
@@ -197,28 +202,22 @@ class BareWorld(World):
         return len(self.sender.gone) + len(self.hosts)
 
 
-def measure(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        status = dict(line.split(":", 1) for line in file)
-    return {
-        "threads": len(os.listdir(f"/proc/{pid}/task")),
-        "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
-        "memory": int(status["RssAnon"].split()[0]),
-    }
-
-
-def settled(pid):
+def settled(sender):
     """Measures when threads and descriptors have been the same for two seconds: what ends, ends in the background."""
     state = {"value": None, "since": 0.0}
 
     def same():
-        now = measure(pid)
-        counts = (now["threads"], now["descriptors"])
+        counts = [len(os.listdir(f"/proc/{sender.pid}/{of}")) for of in ("task", "fd")]
         if counts != state["value"]:
             state["value"], state["since"] = counts, time.monotonic()
-        return now if time.monotonic() - state["since"] > 2 else None
+        return counts if time.monotonic() - state["since"] > 2 else None
 
-    return wait_until(same, 60, lambda: f"threads and descriptors do not settle: {state['value']}")
+    threads, descriptors = wait_until(same, 60, lambda: f"threads and descriptors do not settle: {state['value']}")
+    with open(f"/proc/{sender.pid}/status", encoding="ascii") as file:
+        status = dict(line.split(":", 1) for line in file)
+    memory = sender.allocated()
+    resident = int(status["RssAnon"].split()[0])
+    return {"threads": threads, "descriptors": descriptors, "memory": memory, "resident": resident}
 
 
 class Run:
@@ -285,7 +284,7 @@ class Run:
         for viewer in sorted(self.here):
             self._leave(viewer)
         self.world.wait_for_only(1)
-        return settled(self.world.sender.pid)
+        return settled(self.world.sender)
 
     def run(self):
         options = self.options
@@ -312,8 +311,8 @@ def tell(result):
     print(f"{result['world']}: {result['joins']} joins, {result['killed']} killed, at most {result['most']} at once; "
           f"join to first frame {result['joinMedian']:.2f} s (longest {result['joinLongest']:.2f} s); "
           f"the steady viewer's longest gap {result['steadyGap'] * 1000:.0f} ms")
-    for key in ("threads", "descriptors", "memory"):
-        unit = " KiB" if key == "memory" else ""
+    for key in result["before"]:
+        unit = " KiB" if key in ("memory", "resident") else ""
         print(f"  {key}: {result['before'][key]}{unit} after the first, {result['after'][key]}{unit} at the end")
     sys.stdout.flush()
 

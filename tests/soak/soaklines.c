@@ -4,6 +4,7 @@
  */
 #include "soaklines.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,17 @@ typedef struct
   gpointer user_data;
   GMainLoop *loop;
 } Lines;
+
+/* What is allocated, to the byte. The process's size says less: it depends on where in the heap the holes are. */
+static void
+report_memory (const gchar *name)
+{
+  struct mallinfo2 info;
+
+  malloc_trim (0);
+  info = mallinfo2 ();
+  soak_lines_say ("memory %s %" G_GSIZE_FORMAT, name, info.uordblks + info.hblkhd);
+}
 
 static gboolean
 on_input (GIOChannel *channel, GIOCondition condition, gpointer user_data)
@@ -30,7 +42,9 @@ on_input (GIOChannel *channel, GIOCondition condition, gpointer user_data)
   line[end] = '\0';
   words = g_strsplit (line, " ", 3);
   n = g_strv_length (words);
-  if (n >= 2)
+  if (n >= 2 && g_str_equal (words[0], "memory"))
+    report_memory (words[1]);
+  else if (n >= 2)
     lines->func (words[0], words[1], n > 2 ? words[2] : "", lines->user_data);
   return G_SOURCE_CONTINUE;
 }

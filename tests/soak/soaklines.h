@@ -11,10 +11,11 @@ G_BEGIN_DECLS
 /* The soak test writes commands to a program's standard input and reads what happened from its standard output, a line
  * each. The second word is always the viewer's name, which the test chose:
  *
- *   in    join NAME, leave NAME, report NAME
+ *   in    join NAME, leave NAME, report NAME, memory NAME
  *   out   first NAME              the first frame arrived
  *         report NAME FRAMES GAP  frames so far, and the longest time between two of them in microseconds
  *         gone NAME               everything that NAME used is freed
+ *         memory NAME BYTES       what the whole process has allocated now
  *         error NAME TEXT
  *
  * bare.c has descriptions and candidates on top. */
@@ -22,7 +23,7 @@ G_BEGIN_DECLS
 /* Called on the main loop. ARGUMENT is the rest of the line after the name, or "". */
 typedef void (*SoakCommandFunc) (const gchar *command, const gchar *name, const gchar *argument, gpointer user_data);
 
-/* Runs until standard input ends. */
+/* Runs until standard input ends. Answers "memory" itself. */
 void soak_lines_run (SoakCommandFunc func, gpointer user_data);
 
 /* Writes one line. Any thread. */
