@@ -210,6 +210,40 @@ g_source_set_callback (GSource *source, GSourceFunc func, gpointer data, GDestro
   real (source, callback_run, callback, callback_free);
 }
 
+typedef struct
+{
+  GFunc func;
+  gpointer user_data;
+} Work;
+
+static void
+work_run (gpointer data, gpointer user_data)
+{
+  Work *work = user_data;
+
+  acquire (data);
+  work->func (data, work->user_data);
+}
+
+/* The pool does not tell when its last thread is done with the wrapper: it stays. */
+EXPORT GThreadPool *
+g_thread_pool_new (GFunc func, gpointer user_data, gint max_threads, gboolean exclusive, GError **error)
+{
+  REAL (GThreadPool *, g_thread_pool_new, GFunc, gpointer, gint, gboolean, GError **)
+  Work *work = g_new (Work, 1);
+
+  *work = (Work){func, user_data};
+  return real (work_run, work, max_threads, exclusive, error);
+}
+
+EXPORT gboolean
+g_thread_pool_push (GThreadPool *pool, gpointer data, GError **error)
+{
+  REAL (gboolean, g_thread_pool_push, GThreadPool *, gpointer, GError **)
+  release (data);
+  return real (pool, data, error);
+}
+
 EXPORT gboolean
 gst_element_post_message (GstElement *element, GstMessage *message)
 {
