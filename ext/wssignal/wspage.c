@@ -14,7 +14,9 @@
 #include "wssignal-resources.h"
 
 #define RESOURCES "/rtclink/page"
-#define POLICY "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:"
+/* No other page may frame this one: it can switch a camera on. */
+#define POLICY \
+  "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; frame-ancestors 'none'"
 
 static const struct
 {
@@ -57,6 +59,10 @@ serve_file (SoupServerMessage *message, guint index)
   const gchar *data = g_bytes_get_data (bytes, &length);
 
   add_headers (message);
+  /* The module is public, and of use to pages of other servers. */
+  if (strcmp (files[index].path, "/rtclink.js") == 0)
+    soup_message_headers_replace (
+        soup_server_message_get_response_headers (message), "Access-Control-Allow-Origin", "*");
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
   soup_server_message_set_response (message, files[index].type, SOUP_MEMORY_COPY, data, length);
   g_bytes_unref (bytes);

@@ -329,6 +329,10 @@ check_page (SoupSession *session, guint port, const gchar *method, const gchar *
   fail_unless_equals_string (soup_message_headers_get_one (headers, "Cache-Control"), "no-cache");
   fail_unless (
       g_str_has_prefix (soup_message_headers_get_one (headers, "Content-Security-Policy"), "default-src 'self';"));
+  fail_unless (
+      strstr (soup_message_headers_get_one (headers, "Content-Security-Policy"), "frame-ancestors 'none'") != NULL);
+  fail_unless_equals_string (soup_message_headers_get_one (headers, "Access-Control-Allow-Origin"),
+      strcmp (path, "/rtclink.js") == 0 ? "*" : NULL);
   if (strcmp (method, "HEAD") != 0)
     fail_unless (g_bytes_get_size (body) > 0);
 }
