@@ -425,7 +425,11 @@ ws_client_new (
   if (!ws_client_check_uri (settings->uri, error))
     return NULL;
   if (settings->tls_ca_file) {
-    database = g_tls_file_database_new (settings->tls_ca_file, &tls_error);
+    /* A relative path is taken, and never trusted, as it is. */
+    gchar *path = g_canonicalize_filename (settings->tls_ca_file, NULL);
+
+    database = g_tls_file_database_new (path, &tls_error);
+    g_free (path);
     if (!database) {
       g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
           "cannot use tls-ca-file=%s: %s. It must be a PEM file of certificates that this user may read",

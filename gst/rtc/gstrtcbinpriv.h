@@ -85,6 +85,11 @@ void gst_rtc_bin_request_key_frames (GstRtcBin *self);
  * Any thread. */
 GArray *gst_rtc_bin_snapshot_tracks (GstRtcBin *self, GPtrArray **tracks, guint *n_unknown);
 
+/* gstrtcbinpads.c */
+GstPad *
+gst_rtc_bin_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *wanted, const GstCaps *caps);
+void gst_rtc_bin_release_pad (GstElement *element, GstPad *pad);
+
 /* gstrtcbinprops.c */
 void gst_rtc_bin_settings_init (GstRtcBinSettings *settings);
 void gst_rtc_bin_install_properties (GObjectClass *klass);

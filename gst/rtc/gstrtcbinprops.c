@@ -288,17 +288,6 @@ install_network_properties (GObjectClass *klass)
       g_param_spec_uint ("max-peers", "Most peers",
           "How many peers may be connected at a time; more are turned away with an error that says so", 1, 1024,
           DEFAULT_MAX_PEERS, RW | GST_PARAM_MUTABLE_PLAYING));
-  /**
-   * GstRtcBin:transport:
-   *
-   * What carries the media: `webrtcbin`, or `auto` for the best one that is there.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_TRANSPORT,
-      g_param_spec_string ("transport", "Transport",
-          "What carries the media: auto (the best one there is) or webrtcbin. Set before the element leaves NULL",
-          DEFAULT_TRANSPORT, RW | GST_PARAM_MUTABLE_READY));
 }
 
 void
@@ -343,6 +332,17 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
       g_param_spec_boolean ("reuse-source-pads", "Reuse source pads",
           "Keep the source pads of a peer that left for the next peer, instead of ending and removing them", TRUE,
           RW | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstRtcBin:transport:
+   *
+   * What carries the media: `webrtcbin`, or `auto` for the best one that is there.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_TRANSPORT,
+      g_param_spec_string ("transport", "Transport",
+          "What carries the media: auto (the best one there is) or webrtcbin. Set before the element leaves NULL",
+          DEFAULT_TRANSPORT, RW | GST_PARAM_MUTABLE_READY));
   /**
    * GstRtcBin:stats:
    *

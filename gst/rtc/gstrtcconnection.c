@@ -142,6 +142,7 @@ gst_rtc_connection_new (GstBin *parent, const GstRtcTransportClass *klass, const
   self->user_data = user_data;
   g_mutex_init (&self->meters_lock);
   self->meters = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  self->entries = g_ptr_array_new_with_free_func (gst_object_unref);
   self->waiting = g_ptr_array_new_with_free_func (g_free);
   self->local = g_ptr_array_new_with_free_func (g_free);
   self->remote = g_ptr_array_new_with_free_func (g_free);
@@ -167,6 +168,7 @@ gst_rtc_connection_unref (gpointer data)
   if (!g_atomic_int_dec_and_test (&self->ref_count))
     return;
   g_clear_pointer (&self->lines, g_array_unref);
+  g_ptr_array_unref (self->entries);
   g_ptr_array_unref (self->waiting);
   g_ptr_array_unref (self->local);
   g_ptr_array_unref (self->remote);
@@ -229,10 +231,17 @@ gst_rtc_connection_is_inside (GstObject *parent, GstObject *object)
 }
 
 void
+gst_rtc_connection_add_stream (GstRtcConnection *self, GstPad *entry)
+{
+  g_ptr_array_add (self->entries, gst_object_ref (entry));
+}
+
+void
 gst_rtc_connection_close (GstRtcConnection *self, GThreadPool *reaper)
 {
   self->closed = TRUE;
   self->transport->klass->close (self->transport);
+  gst_element_set_locked_state (self->transport->bin, TRUE);
   g_thread_pool_push (reaper, self, NULL);
 }
 
@@ -242,7 +251,15 @@ gst_rtc_connection_reap (gpointer data, gpointer user_data)
   GstRtcConnection *self = data;
   GstElement *bin = self->transport->bin;
 
-  gst_element_set_locked_state (bin, TRUE);
+  /* A streaming thread may still be in a sink far downstream that is paused, and leave it only when the pipeline goes
+   * to READY. It is awaited here, before the bin's state lock is taken: the pipeline wants that one on its way to
+   * READY. */
+  for (guint i = 0; i < self->entries->len; i++) {
+    GstPad *entry = g_ptr_array_index (self->entries, i);
+
+    GST_PAD_STREAM_LOCK (entry);
+    GST_PAD_STREAM_UNLOCK (entry);
+  }
   gst_element_set_state (bin, GST_STATE_NULL);
   gst_bin_remove (self->parent, bin);
   self->transport->klass->free (self->transport);

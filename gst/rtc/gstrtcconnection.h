@@ -59,6 +59,7 @@ struct _GstRtcConnection
   GArray *lines; /* of GstRtcLine */
   gboolean remote_known; /* candidates may be passed on */
   GPtrArray *waiting; /* candidates of the peer that came before that, of GstRtcConnectionEvent */
+  GPtrArray *entries; /* pads where what was received enters the elements behind the transport; then the reaper's */
   GPtrArray *local, *remote; /* candidates as text, for the diagnosis */
   GstRtcTransportState state;
   guint64 began, described, connected; /* milliseconds of the monotonic clock; 0: not yet */
@@ -81,6 +82,9 @@ void gst_rtc_connection_remote_known (GstRtcConnection *self);
 
 /* Whether MESSAGE comes from an element of this connection. */
 gboolean gst_rtc_connection_owns (GstRtcConnection *self, GstObject *object);
+
+/* What comes in at ENTRY, a pad in the transport's bin, goes out of rtcbin. */
+void gst_rtc_connection_add_stream (GstRtcConnection *self, GstPad *entry);
 
 /* Whether OBJECT is, or is inside of, the bin of any connection in PARENT. Any thread. */
 gboolean gst_rtc_connection_is_inside (GstObject *parent, GstObject *object);

@@ -114,6 +114,7 @@ build_chain (GstRtcConnection *connection, const GstRtcLine *line, GstPad *rtp)
   pad = gst_element_get_static_pad (depayloader, "sink");
   *count = (Count){gst_rtc_connection_ref (connection), line->mline};
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count_packets, count, count_free);
+  gst_rtc_connection_add_stream (connection, pad);
   if (gst_pad_link (rtp, pad) != GST_PAD_LINK_OK)
     GST_WARNING_OBJECT (bin, "could not link %" GST_PTR_FORMAT " to the depayloader for %s", rtp, codec->encoding_name);
   gst_object_unref (pad);
