@@ -289,10 +289,11 @@ start_on_loop (gpointer data)
   gst_rtc_bin_tracks_changed (self);
 }
 
-static void
+static gpointer
 warm_up (gpointer data)
 {
-  ((GstRtcBin *)data)->transport->warm_up ();
+  ((const GstRtcTransportClass *)data)->warm_up ();
+  return NULL;
 }
 
 static void
@@ -300,13 +301,15 @@ start (GstRtcBin *self)
 {
   self->reaper = g_thread_pool_new (gst_rtc_connection_reap, NULL, N_REAPERS, FALSE, NULL);
   gst_rtc_loop_call (self->loop, start_on_loop, self);
-  gst_rtc_loop_post (self->loop, warm_up, self, NULL);
+  /* Nobody waits for it: who needs what it makes finds it made, or being made. */
+  self->warm_up = g_thread_new ("rtcbin-warm-up", warm_up, (gpointer)self->transport);
 }
 
 static void
 stop (GstRtcBin *self)
 {
   gst_rtc_loop_call (self->loop, stop_on_loop, self);
+  g_clear_pointer (&self->warm_up, g_thread_join);
   /* Waits until every connection's elements are gone. */
   g_thread_pool_free (self->reaper, FALSE, TRUE);
   self->reaper = NULL;

@@ -39,6 +39,7 @@ struct _GstRtcBin
   /* from NULL->READY to READY->NULL */
   GstRtcLoop *loop; /* written under tracks_lock */
   GThreadPool *reaper; /* from READY->PAUSED to PAUSED->READY */
+  GThread *warm_up; /* likewise */
 
   GMutex tracks_lock;
   /* under tracks_lock */

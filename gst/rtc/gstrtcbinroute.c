@@ -11,6 +11,7 @@
 #include "gstrtcpeer.h"
 #include "base/gstrtcsignal.h"
 
+#include <gst/video/video.h>
 #include <string.h>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_rtc_bin_debug);
@@ -372,6 +373,7 @@ static void
 key_frames_now (gpointer user_data)
 {
   GstRtcBin *self = user_data;
+  GPtrArray *pads = g_ptr_array_new_with_free_func (gst_object_unref);
 
   self->key_frame_timer = NULL;
   self->key_frame_at = g_get_monotonic_time () / 1000;
@@ -380,9 +382,14 @@ key_frames_now (gpointer user_data)
     GstRtcTrack *track = g_ptr_array_index (self->tracks, i);
 
     if (gst_rtc_track_get_kind (track) == GST_RTC_KIND_VIDEO)
-      gst_rtc_track_force_key_frame (track);
+      g_ptr_array_add (pads, gst_rtc_track_begin_key_frame (track));
   }
   g_mutex_unlock (&self->tracks_lock);
+  /* Without the lock: what is upstream may want to know rtcbin's stats. */
+  for (guint i = 0; i < pads->len; i++)
+    gst_pad_push_event (
+        g_ptr_array_index (pads, i), gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE, 0));
+  g_ptr_array_unref (pads);
 }
 
 void

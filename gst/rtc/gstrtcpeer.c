@@ -191,7 +191,7 @@ start_answer (GstRtcPeer *self)
   if (!slot_open (self, self->offer_session))
     return;
   connection = self->next.connection;
-  offer = gst_rtc_sdp_parse (self->offer_sdp, &error);
+  offer = gst_rtc_sdp_parse (self->offer_sdp, FALSE, &error);
   if (offer)
     connection->lines = gst_rtc_sdp_plan_answer (
         offer, (GstRtcSdpTrack *)self->next.sdp_tracks->data, self->next.sdp_tracks->len, &problems, &error);
@@ -302,7 +302,7 @@ gst_rtc_peer_act (GstRtcPeer *self, guint actions)
 static void
 on_description (GstRtcPeer *self, GstRtcConnection *connection, GstSDPMessage *sdp)
 {
-  gboolean is_offer = self->session.offerer == RTC_SESSION_OFFERER_US && !connection->remote_known;
+  gboolean is_offer = !connection->remote_known; /* an answer is made from the peer's offer */
   RtcMessage *message = message_to (self, is_offer ? RTC_MESSAGE_OFFER : RTC_MESSAGE_ANSWER, connection->session);
 
   for (guint i = 0; is_offer && i < connection->lines->len && i < gst_sdp_message_medias_len (sdp); i++)

@@ -40,7 +40,7 @@ on_answer (GstRtcPeer *self, const RtcMessage *message)
 
   if (!connection || connection->remote_known || g_strcmp0 (connection->session, message->session))
     return;
-  answer = gst_rtc_sdp_parse (message->sdp, &error);
+  answer = gst_rtc_sdp_parse (message->sdp, TRUE, &error);
   if (!answer || !gst_rtc_sdp_apply_answer (answer, connection->lines, &problems, &error)) {
     gst_rtc_peer_next_failed (self, error);
   } else {

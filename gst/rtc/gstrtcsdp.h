@@ -47,7 +47,7 @@ void gst_rtc_line_clear (GstRtcLine *line);
 /* Reads and validates a description from the network: size, counts, a=mid, a=fingerprint, ICE credentials, the kinds of
  * lines. Everything that makes webrtcbin abort or misbehave, and that a peer can cause, is refused here.
  * Returns: (transfer full): NULL with ERROR in the domain RTC_ERROR, code RTC_ERROR_BAD_SDP. */
-GstSDPMessage *gst_rtc_sdp_parse (const gchar *text, GError **error);
+GstSDPMessage *gst_rtc_sdp_parse (const gchar *text, gboolean is_answer, GError **error);
 
 /* Decides what to answer to OFFER with N_TRACKS tracks of ours.
  * PROBLEMS: (out) (transfer full) (nullable): what is not sent and why, as sentences; NULL when all is well.

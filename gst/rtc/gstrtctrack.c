@@ -464,17 +464,13 @@ gst_rtc_track_remove_peer (GstRtcTrack *self, GstRtcTransport *transport)
   g_mutex_unlock (&self->lock);
 }
 
-void
-gst_rtc_track_force_key_frame (GstRtcTrack *self)
+GstPad *
+gst_rtc_track_begin_key_frame (GstRtcTrack *self)
 {
-  GstPad *pad = gst_element_get_static_pad (self->appsink, "sink");
-  guint count;
-
   g_mutex_lock (&self->lock);
-  count = self->key_frame_requests++;
+  self->key_frame_requests++;
   g_mutex_unlock (&self->lock);
-  gst_pad_push_event (pad, gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE, count));
-  gst_object_unref (pad);
+  return gst_element_get_static_pad (self->appsink, "sink");
 }
 
 void

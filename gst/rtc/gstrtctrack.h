@@ -46,8 +46,8 @@ void gst_rtc_track_add_peer (GstRtcTrack *track, GstRtcTransport *transport, gui
 /* When this returns, nothing is sent to TRANSPORT by this track any more. Control loop. */
 void gst_rtc_track_remove_peer (GstRtcTrack *track, GstRtcTransport *transport);
 
-/* Asks the encoder for a key frame. Any thread. */
-void gst_rtc_track_force_key_frame (GstRtcTrack *track);
+/* Counts a request for a key frame. Returns: (transfer full): the pad to send the event upstream from. Any thread. */
+GstPad *gst_rtc_track_begin_key_frame (GstRtcTrack *track);
 
 /* Adds what was made for all: "pad", "codec", "packets", "bytes", "bitrate" (bits a second, over the last one),
  * "frames", "key-frames", "key-frame-requests", "peers". Any thread. */

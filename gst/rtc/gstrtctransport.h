@@ -77,7 +77,7 @@ struct _GstRtcTransportClass
   /* Whether what it needs is installed. FALSE with ERROR that says what is missing. */
   gboolean (*check) (GError **error);
 
-  /* Does ahead of time what the first open() would otherwise wait for. Control loop; may take a while. */
+  /* Does ahead of time what the first open() would otherwise wait for. A thread of its own; may take a while. */
   void (*warm_up) (void);
 
   /* Returns: (transfer full): a transport whose BIN the caller adds to its own bin before anything else; NULL with

@@ -76,7 +76,7 @@ check_readable (GstSDPMessage *sdp)
 {
   gchar *text = gst_sdp_message_as_text (sdp);
   GError *error = NULL;
-  GstSDPMessage *again = strlen (text) <= RTC_MAX_SDP ? gst_rtc_sdp_parse (text, &error) : NULL;
+  GstSDPMessage *again = strlen (text) <= RTC_MAX_SDP ? gst_rtc_sdp_parse (text, FALSE, &error) : NULL;
 
   if (error)
     g_error ("what was made cannot be read: %s: %s", error->message, text);
@@ -154,7 +154,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     set_up ();
     g_once_init_leave (&once, 1);
   }
-  sdp = gst_rtc_sdp_parse (text, &error);
+  sdp = gst_rtc_sdp_parse (text, FALSE, &error);
   if (sdp) {
     fingerprints = gst_rtc_sdp_get_fingerprints (sdp);
     g_strfreev (fingerprints);

@@ -87,7 +87,7 @@ narrow_section (const GstSDPMessage *sdp, const GstRtcLine *line)
 
     /* "extmap:6/recvonly uri": GstSDP reads the direction into the caps, where no intersection survives it. */
     if (attribute_is_wanted (line, attribute)) {
-      if (strcmp (attribute->key, "extmap") == 0) {
+      if (strcmp (attribute->key, "extmap") == 0 && strchr (attribute->value, ' ')) {
         gchar *plain = g_strdup_printf ("%d%s", atoi (attribute->value), strchr (attribute->value, ' '));
 
         gst_sdp_media_add_attribute (to, "extmap", plain);
@@ -185,8 +185,9 @@ restore_h264_fmtp (GstSDPMedia *media, const GstSDPMedia *offered, const GstRtcL
 }
 
 static GstSDPMedia *
-rejected_section (const GstSDPMedia *offered)
+rejected_section (const GstSDPMedia *offered, const gchar *mid)
 {
+  const gchar *format = gst_sdp_media_get_format (offered, 0), *value;
   GstSDPMedia *media;
 
   gst_sdp_media_new (&media);
@@ -194,8 +195,13 @@ rejected_section (const GstSDPMedia *offered)
   gst_sdp_media_set_port_info (media, 0, 1);
   gst_sdp_media_set_proto (media, gst_sdp_media_get_proto (offered));
   gst_sdp_media_add_connection (media, "IN", "IP4", "0.0.0.0", 0, 0);
-  gst_sdp_media_add_format (media, gst_sdp_media_get_format (offered, 0));
-  gst_sdp_media_add_attribute (media, "mid", gst_sdp_media_get_attribute_val (offered, "mid"));
+  gst_sdp_media_add_format (media, format);
+  /* pion looks for what the format is even here, and refuses the whole answer when it is not told. */
+  for (guint i = 0; (value = gst_sdp_media_get_attribute_val_n (offered, "rtpmap", i)); i++) {
+    if (atoi (value) == atoi (format))
+      gst_sdp_media_add_attribute (media, "rtpmap", value);
+  }
+  gst_sdp_media_add_attribute (media, "mid", mid);
   gst_sdp_media_add_attribute (media, "inactive", "");
   return media;
 }
@@ -214,7 +220,7 @@ gst_rtc_webrtc_widen_answer (
     if (line->accepted && next < gst_sdp_message_medias_len (answer))
       gst_sdp_media_copy (gst_sdp_message_get_media (answer, next++), &media);
     else
-      media = rejected_section (gst_sdp_message_get_media (offer, i));
+      media = rejected_section (gst_sdp_message_get_media (offer, i), line->mid);
     if (line->accepted && strcmp (line->codec->encoding_name, "H264") == 0)
       restore_h264_fmtp (media, gst_sdp_message_get_media (offer, i), line, tracks);
     gst_sdp_message_add_media (wide, media);
@@ -244,7 +250,7 @@ gst_rtc_webrtc_mend_answer (const GstSDPMessage *answer, const GArray *lines)
       static const gchar *const names[] = {SETUP_ATTRIBUTES};
 
       /* webrtcbin wants credentials in every section, a rejected one too, and none of port 0. */
-      media = rejected_section (gst_sdp_message_get_media (answer, i));
+      media = rejected_section (gst_sdp_message_get_media (answer, i), line->mid);
       gst_sdp_media_set_port_info (media, 9, 1);
       gst_sdp_media_add_attribute (media, "rtcp-mux", "");
       for (guint n = 0; n < G_N_ELEMENTS (names); n++) {

@@ -27,7 +27,7 @@ test_check (void)
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
     g_autoptr (GError) error = NULL;
 
-    g_test_message ("%s", texts[i].text);
+    g_test_message ("text %u", i);
     g_assert_true (rtc_json_check (texts[i].text, strlen (texts[i].text), &error) == texts[i].good);
     g_assert_true ((error == NULL) == texts[i].good);
   }

@@ -135,7 +135,7 @@ check_plan (const gchar *where, const gchar *name, const gchar *ours, const gcha
 {
   g_autofree gchar *text = read_offer (name), *problems = NULL, *made = NULL;
   GError *error = NULL;
-  GstSDPMessage *offer = gst_rtc_sdp_parse (text, &error);
+  GstSDPMessage *offer = gst_rtc_sdp_parse (text, FALSE, &error);
   GArray *lines;
   Tracks tracks;
 
@@ -197,7 +197,7 @@ static const struct
 GST_START_TEST (fingerprints_and_names)
 {
   g_autofree gchar *text = read_offer (vouched[__i__].offer), *problems = NULL;
-  GstSDPMessage *offer = gst_rtc_sdp_parse (text, NULL);
+  GstSDPMessage *offer = gst_rtc_sdp_parse (text, FALSE, NULL);
   gchar **fingerprints = gst_rtc_sdp_get_fingerprints (offer);
   GArray *lines = gst_rtc_sdp_plan_answer (offer, NULL, 0, &problems, NULL);
 
@@ -231,7 +231,7 @@ parse_answer (const gchar *format, ...)
                       "a=ice-pwd:abcdefghijklmnopqrstuv\r\na=fingerprint:sha-1 "
                       "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33\r\n",
       sections, NULL);
-  sdp = gst_rtc_sdp_parse (text, &error);
+  sdp = gst_rtc_sdp_parse (text, TRUE, &error);
   fail_unless (sdp != NULL, "%s", error ? error->message : "");
   return sdp;
 }
@@ -309,7 +309,7 @@ static void
 refused (const gchar *text, const gchar *why)
 {
   GError *error = NULL;
-  GstSDPMessage *sdp = gst_rtc_sdp_parse (text, &error);
+  GstSDPMessage *sdp = gst_rtc_sdp_parse (text, FALSE, &error);
 
   fail_unless (sdp == NULL, "taken, not refused because of: %s", why);
   fail_unless (error->domain == RTC_ERROR && error->code == RTC_ERROR_BAD_SDP);
