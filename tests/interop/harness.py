@@ -135,12 +135,12 @@ class Process:
 class Peer(Process):
     """aiortc or pion."""
 
-    def events(self, kind=None, **fields):
+    def events(self, name=None, /, **fields):
         found = []
         for line in list(self.lines):
             if line.startswith("{"):
                 event = json.loads(line)
-                if kind in (None, event["event"]) and all(event.get(k) == v for k, v in fields.items()):
+                if name in (None, event["event"]) and all(event.get(k) == v for k, v in fields.items()):
                     found.append(event)
         return found
 
