@@ -16,6 +16,8 @@ struct _GstRtcLoop
   GMainLoop *loop;
   GThread *thread;
 
+  gint ref_count; /* atomic */
+
   GMutex lock;
   /* under lock */
   gboolean stopping;
@@ -66,6 +68,7 @@ gst_rtc_loop_new (const gchar *name)
 {
   GstRtcLoop *self = g_new0 (GstRtcLoop, 1);
 
+  self->ref_count = 1;
   g_mutex_init (&self->lock);
   self->context = g_main_context_new ();
   self->loop = g_main_loop_new (self->context, FALSE);
@@ -90,6 +93,21 @@ gst_rtc_loop_free (GstRtcLoop *self)
   g_mutex_unlock (&self->lock);
   g_thread_join (self->thread);
 
+  gst_rtc_loop_unref (self);
+}
+
+GstRtcLoop *
+gst_rtc_loop_ref (GstRtcLoop *self)
+{
+  g_atomic_int_inc (&self->ref_count);
+  return self;
+}
+
+void
+gst_rtc_loop_unref (GstRtcLoop *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->ref_count))
+    return;
   g_main_loop_unref (self->loop);
   g_main_context_unref (self->context);
   g_mutex_clear (&self->lock);

@@ -16,9 +16,13 @@ typedef void (*GstRtcLoopFunc) (gpointer user_data);
 /* Starts a thread called NAME (at most 15 characters show in ps). Any thread. */
 GstRtcLoop *gst_rtc_loop_new (const gchar *name);
 
-/* Refuses further posts, runs what was posted before, ends the thread and frees the loop. Not from the loop's own
- * thread; waits for it. Sources that are still attached are destroyed. */
+/* Refuses further posts, runs what was posted before, ends the thread and drops the caller's reference. Not from the
+ * loop's own thread; waits for it. Sources that are still attached are destroyed. */
 void gst_rtc_loop_free (GstRtcLoop *loop);
+
+/* For a thread that may still post or call while another one frees the loop. Any thread. */
+GstRtcLoop *gst_rtc_loop_ref (GstRtcLoop *loop);
+void gst_rtc_loop_unref (GstRtcLoop *loop);
 
 /* The context that the thread runs, as its thread-default one. (transfer none) */
 GMainContext *gst_rtc_loop_get_context (GstRtcLoop *loop);
@@ -28,8 +32,8 @@ GMainContext *gst_rtc_loop_get_context (GstRtcLoop *loop);
  * never blocks. */
 void gst_rtc_loop_post (GstRtcLoop *loop, GstRtcLoopFunc func, gpointer user_data, GDestroyNotify notify);
 
-/* Runs FUNC on the loop's thread and waits until it has run; calls it directly when on that thread already. The caller
- * must hold no lock that the loop's thread may want. */
+/* Runs FUNC on the loop's thread and waits until it has run; calls it directly when on that thread already. Returns
+ * without when the loop has stopped. The caller must hold no lock that the loop's thread may want. */
 void gst_rtc_loop_call (GstRtcLoop *loop, GstRtcLoopFunc func, gpointer user_data);
 
 /* Calls FUNC once on the loop's thread after DELAY_MS milliseconds. Loop thread only.

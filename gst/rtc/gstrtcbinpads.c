@@ -156,7 +156,9 @@ gst_rtc_bin_release_pad (GstElement *element, GstPad *pad)
   gst_element_remove_pad (element, pad);
   gst_element_set_locked_state (bin, TRUE);
   gst_element_set_state (bin, GST_STATE_NULL);
-  gst_bin_remove (GST_BIN (self), bin);
+  /* When rtcbin itself goes, its children have gone already. */
+  if (GST_OBJECT_PARENT (bin) == GST_OBJECT_CAST (self))
+    gst_bin_remove (GST_BIN (self), bin);
   gst_rtc_track_free (track);
   if (self->loop)
     gst_rtc_loop_post (self->loop, tracks_changed, self, NULL);

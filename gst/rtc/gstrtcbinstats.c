@@ -47,7 +47,7 @@ gst_rtc_bin_make_stats (GstRtcBin *self)
   GstStructure *stats = gst_structure_new_empty ("application/x-rtcbin-stats");
   GValue tracks = G_VALUE_INIT;
   MakeStats make = {self, stats};
-  gboolean running;
+  GstRtcLoop *loop;
 
   gst_value_array_init (&tracks, 0);
   g_mutex_lock (&self->tracks_lock);
@@ -57,10 +57,12 @@ gst_rtc_bin_make_stats (GstRtcBin *self)
     gst_rtc_track_add_stats (g_ptr_array_index (self->tracks, i), track);
     append_structure (&tracks, track);
   }
-  running = self->loop != NULL;
+  loop = self->loop ? gst_rtc_loop_ref (self->loop) : NULL;
   g_mutex_unlock (&self->tracks_lock);
   gst_structure_take_value (stats, "tracks", &tracks);
-  if (running)
-    gst_rtc_loop_call (self->loop, collect_peers, &make);
+  if (loop) {
+    gst_rtc_loop_call (loop, collect_peers, &make);
+    gst_rtc_loop_unref (loop);
+  }
   return stats;
 }

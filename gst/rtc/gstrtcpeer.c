@@ -421,6 +421,9 @@ gst_rtc_peer_update (GstRtcPeer *self, const RtcPeerInfo *info, gboolean we_offe
   gboolean first = self->session.offerer == RTC_SESSION_OFFERER_NONE;
   guint actions;
 
+  if (!info->offerer && self->current.connection)
+    gst_rtc_peer_post (
+        self, "rtc-peer-disconnected", "reason", G_TYPE_STRING, "Neither sends what the other receives", NULL);
   rtc_peer_info_free (self->info);
   self->info = rtc_peer_info_copy (info);
   actions = rtc_session_set_offerer (&self->session,

@@ -318,6 +318,25 @@ GST_START_TEST (a_peer_that_never_answers)
 }
 GST_END_TEST;
 
+/* The streaming thread waits in a sink that is paused, the connection that it belongs to is being ended, and the
+ * pipeline stops: nobody may wait for the other. */
+GST_START_TEST (stopping_while_a_peer_leaves)
+{
+  for (guint i = 0; i < 5; i++) {
+    TestRoom *room = test_room_new ();
+    TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+    TestPeer *viewer = test_room_add (
+        room, "viewer", transport, "rtcbin name=rtc rtc.video_src_0 ! vp8dec ! fakesink name=video sync=true");
+
+    test_room_join (room, camera, viewer);
+    test_peer_wait_buffers (viewer, "video", 3);
+    test_peer_tell (viewer, "{\"type\":\"left\",\"peerId\":\"camera\",\"reason\":\"closed\"}");
+    gst_element_set_state (test_peer_get_pipeline (viewer), GST_STATE_PAUSED);
+    test_room_free (room);
+  }
+}
+GST_END_TEST;
+
 static Suite *
 rtcbinfaults_suite (void)
 {
@@ -336,6 +355,7 @@ rtcbinfaults_suite (void)
   tcase_add_loop_test (tcase, caps_that_never_come, 0, n);
   tcase_add_loop_test (tcase, a_pad_is_released_while_it_streams, 0, n);
   tcase_add_loop_test (tcase, states_back_and_forth, 0, n);
+  tcase_add_loop_test (tcase, stopping_while_a_peer_leaves, 0, n);
   tcase_add_loop_test (tcase, more_peers_than_allowed, 0, n);
   tcase_add_loop_test (tcase, a_peer_that_never_answers, 0, n);
   return s;
