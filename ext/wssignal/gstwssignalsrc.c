@@ -29,7 +29,8 @@
  * The same for other machines, over TLS (a page may use a camera only then), for those who know the token:
  * |[
  * gst-launch-1.0 wssignalsrc mode=listener address=0.0.0.0 port=8443 tls-certificate=cert.pem tls-private-key=key.pem \
- *     token=secret ! rtcbin name=rtc  videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.
+ *     token=secret ! rtcbin name=rtc \
+ *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc.
  * ]|
  */
 

@@ -38,7 +38,8 @@
  *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc.
  * ]|
  *
- * Watch it from another pipeline:
+ * Watch it from another pipeline (without the branch of what nobody sends: the sinks of one pipeline wait for each
+ * other's first buffer):
  * |[
  * gst-launch-1.0 wssignalsrc uri=ws://127.0.0.1:8080 ! rtcbin name=rtc \
  *     rtc.video_src_0 ! decodebin ! videoconvert ! autovideosink \
