@@ -260,6 +260,7 @@ gst_rtc_connection_reap (gpointer data, gpointer user_data)
     GST_PAD_STREAM_LOCK (entry);
     GST_PAD_STREAM_UNLOCK (entry);
   }
+  self->transport->klass->settle (self->transport);
   gst_element_set_state (bin, GST_STATE_NULL);
   gst_bin_remove (self->parent, bin);
   self->transport->klass->free (self->transport);

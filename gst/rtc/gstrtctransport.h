@@ -109,6 +109,9 @@ struct _GstRtcTransportClass
   /* No event comes after this, and nothing is sent. Control loop; does not block. */
   void (*close) (GstRtcTransport *transport);
 
+  /* Returns when it makes nothing any more that stopping its bin might miss. After close(). Any thread; may block. */
+  void (*settle) (GstRtcTransport *transport);
+
   /* Frees it, once its bin is in NULL and out of the caller's bin. Any thread; may block. */
   void (*free) (GstRtcTransport *transport);
 };

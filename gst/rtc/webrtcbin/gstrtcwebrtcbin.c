@@ -364,6 +364,18 @@ transport_close (GstRtcTransport *base)
   g_signal_handlers_disconnect_by_data (t->webrtc, t);
 }
 
+/* webrtcbin works off what it was told one after the other, in a thread of its own. Stopped in the middle of it, it
+ * leaves elements that run for ever. An answer to the last question means that there is nothing before it. */
+static void
+transport_settle (GstRtcTransport *base)
+{
+  GstPromise *promise = gst_promise_new ();
+
+  g_signal_emit_by_name (((GstRtcWebrtc *)base)->webrtc, "get-stats", NULL, promise);
+  gst_promise_wait (promise);
+  gst_promise_unref (promise);
+}
+
 static void
 transport_free (GstRtcTransport *base)
 {
@@ -383,5 +395,6 @@ const GstRtcTransportClass gst_rtc_webrtcbin_transport = {
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
     .close = transport_close,
+    .settle = transport_settle,
     .free = transport_free,
 };
