@@ -91,18 +91,24 @@ soak_meter_free (SoakMeter *meter)
   g_free (meter);
 }
 
+static GMutex meters_lock;
+
 static GstPadProbeReturn
 on_frame (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   SoakMeter *meter = user_data;
   gint64 now = g_get_monotonic_time ();
+  gboolean first;
 
-  if (meter->last == 0)
-    soak_lines_say ("first %s", meter->name);
-  else
+  g_mutex_lock (&meters_lock);
+  first = meter->last == 0;
+  if (!first)
     meter->longest_gap = MAX (meter->longest_gap, now - meter->last);
   meter->last = now;
   meter->frames++;
+  g_mutex_unlock (&meters_lock);
+  if (first)
+    soak_lines_say ("first %s", meter->name);
   return GST_PAD_PROBE_OK;
 }
 
@@ -115,9 +121,14 @@ soak_meter_watch (SoakMeter *meter, GstPad *pad)
 void
 soak_meter_report (const SoakMeter *meter)
 {
-  /* A viewer that waits for a frame just now waits at least as long as it has. */
-  gint64 waiting = meter->last ? g_get_monotonic_time () - meter->last : 0;
+  gint64 waiting, gap;
+  guint64 frames;
 
-  soak_lines_say ("report %s %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT, meter->name, meter->frames,
-      MAX (meter->longest_gap, waiting));
+  g_mutex_lock (&meters_lock);
+  /* A viewer that waits for a frame just now waits at least as long as it has. */
+  waiting = meter->last ? g_get_monotonic_time () - meter->last : 0;
+  gap = MAX (meter->longest_gap, waiting);
+  frames = meter->frames;
+  g_mutex_unlock (&meters_lock);
+  soak_lines_say ("report %s %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT, meter->name, frames, gap);
 }
