@@ -5,6 +5,7 @@
 
 #include "testroom.h"
 
+#include <dlfcn.h>
 #include <gst/check/gstcheck.h>
 
 #define DEADLINE (20 * G_TIME_SPAN_SECOND)
@@ -37,12 +38,25 @@ typedef struct
 
 gchar **test_transports;
 
+/* OpenSSL cleans up when the process ends, at the same time as a streaming thread that is just ending, and frees what
+ * that one frees: OPENSSL_INIT_NO_ATEXIT, before anybody else initialises it. */
+static void
+keep_openssl (void)
+{
+  void *crypto = dlopen ("libcrypto.so.3", RTLD_NOW | RTLD_GLOBAL);
+  int (*init) (guint64, const void *) = crypto ? dlsym (crypto, "OPENSSL_init_crypto") : NULL;
+
+  if (init)
+    init (0x00080000, NULL);
+}
+
 guint
 test_transports_load (void)
 {
   gchar *text = NULL;
 
   if (!test_transports) {
+    keep_openssl ();
     /* Called while the suite is made: check's own assertions work in a test only. */
     if (!g_file_get_contents (g_getenv ("RTC_TEST_TRANSPORTS"), &text, NULL, NULL))
       g_error ("RTC_TEST_TRANSPORTS does not name the table of transports");
