@@ -69,6 +69,19 @@ refuse_peer (GstRtcBin *self, const RtcPeerInfo *info, guint max)
   g_free (reason);
 }
 
+/* The settings that are numbers, without a copy of the strings beside them. */
+static void
+get_numbers (GstRtcBin *self, GstRtcBinSettings *numbers)
+{
+  GST_OBJECT_LOCK (self);
+  *numbers = (GstRtcBinSettings){
+      .max_peers = self->settings.max_peers,
+      .keyframe_min_interval = self->settings.keyframe_min_interval,
+      .reuse_source_pads = self->settings.reuse_source_pads,
+  };
+  GST_OBJECT_UNLOCK (self);
+}
+
 static void
 peer_known (GstRtcBin *self, const RtcPeerInfo *info)
 {
@@ -79,8 +92,7 @@ peer_known (GstRtcBin *self, const RtcPeerInfo *info)
   if (g_strcmp0 (info->id, self->own_id) == 0)
     return;
   if (!peer) {
-    gst_rtc_bin_get_settings (self, &settings);
-    gst_rtc_bin_settings_clear (&settings);
+    get_numbers (self, &settings);
     if (info->offerer && count_connections (self) >= settings.max_peers) {
       refuse_peer (self, info, settings.max_peers);
       return;
@@ -105,8 +117,7 @@ peer_gone (GstRtcBin *self, const gchar *id, const gchar *reason)
 
   if (!peer)
     return;
-  gst_rtc_bin_get_settings (self, &settings);
-  gst_rtc_bin_settings_clear (&settings);
+  get_numbers (self, &settings);
   gst_rtc_peer_free (peer, reason);
   gst_rtc_sources_peer_left (self->sources, id, settings.reuse_source_pads);
   g_hash_table_remove (self->peers, id);
@@ -400,8 +411,7 @@ gst_rtc_bin_request_key_frames (GstRtcBin *self)
 
   if (self->key_frame_timer)
     return;
-  gst_rtc_bin_get_settings (self, &settings);
-  gst_rtc_bin_settings_clear (&settings);
+  get_numbers (self, &settings);
   if (now >= self->key_frame_at + settings.keyframe_min_interval)
     key_frames_now (self);
   else

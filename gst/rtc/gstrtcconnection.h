@@ -62,7 +62,7 @@ struct _GstRtcConnection
   GPtrArray *entries; /* pads where what was received enters the elements behind the transport; then the reaper's */
   GPtrArray *local, *remote; /* candidates as text, for the diagnosis */
   GstRtcTransportState state;
-  guint64 began, described, connected; /* milliseconds of the monotonic clock; 0: not yet */
+  guint64 began; /* milliseconds of the monotonic clock */
 };
 
 /* Opens a transport, adds its bin to PARENT and starts it. NULL with ERROR. */

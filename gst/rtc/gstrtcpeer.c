@@ -221,8 +221,7 @@ promote (GstRtcPeer *self)
   gst_rtc_peer_slot_close (&self->current, self->bin);
   self->current = self->next;
   self->next = (GstRtcPeerSlot){NULL};
-  connection->connected = gst_rtc_peer_now ();
-  self->setup_ms = connection->connected - connection->began;
+  self->setup_ms = gst_rtc_peer_now () - connection->began;
   gst_rtc_peer_slot_begin (&self->current, self->bin, self->info->id);
   gst_rtc_bin_request_key_frames (self->bin);
 }
@@ -310,7 +309,6 @@ on_description (GstRtcPeer *self, GstRtcConnection *connection, GstSDPMessage *s
         g_strdup (gst_sdp_media_get_attribute_val (gst_sdp_message_get_media (sdp, i), "mid"));
   message->sdp = gst_sdp_message_as_text (sdp);
   gst_rtc_bin_send (self->bin, message);
-  connection->described = gst_rtc_peer_now ();
   gst_rtc_peer_act (self, rtc_session_described (&self->session, !is_offer, gst_rtc_peer_now ()));
 }
 
