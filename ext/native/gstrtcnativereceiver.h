@@ -1,0 +1,50 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "rtcbundle.h"
+#include "rtc/gstrtctransport.h"
+
+G_BEGIN_DECLS
+
+/* What a peer sends, from plain RTP packets to one blocked pad (application/x-rtp) a stream, with GStreamer's RTP
+ * session and jitterbuffer: appsrc -> rtpbin (savpf, RTX, NACK, PLI, TWCC feedback). It is made with the first packet
+ * that comes, since most viewers send nothing and threads must not grow with them. */
+typedef struct _GstRtcNativeReceiver GstRtcNativeReceiver;
+
+typedef struct
+{
+  /* A stream began: PAD is blocked, and belongs to an element in the bin. Any thread. */
+  void (*stream) (guint mline, GstPad *pad, gpointer user_data);
+
+  /* RTCP to be sent to the peer: receiver reports, NACK, PLI, FIR, TWCC. A compound packet, plain. Streaming threads of
+   * the RTP session. DATA is borrowed. */
+  void (*rtcp) (const guint8 *data, gsize size, gpointer user_data);
+} GstRtcNativeReceiverEvents;
+
+/* BIN: the transport's; elements are added to it. LINES is copied; SDP is the description that says what the peer
+ * sends: payload types with their caps, a=ssrc, extension ids. LATENCY: milliseconds. */
+GstRtcNativeReceiver *gst_rtc_native_receiver_new (GstElement *bin, const GArray *lines, const GstSDPMessage *sdp,
+    guint latency, const GstRtcNativeReceiverEvents *events, gpointer user_data);
+
+/* Nothing comes out any more when this returns. Before the bin goes to NULL. Does not wait for streaming threads that
+ * are downstream. */
+void gst_rtc_native_receiver_close (GstRtcNativeReceiver *self);
+
+/* After the bin is in NULL. */
+void gst_rtc_native_receiver_free (GstRtcNativeReceiver *self);
+
+/* Plain packets off the wire, already authenticated. One thread (the transport's loop); never blocks: when the elements
+ * do not keep up the oldest are dropped. NOW: microseconds, monotonic, when it came. */
+void gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data, gsize size, gint64 now);
+void gst_rtc_native_receiver_take_rtcp (GstRtcNativeReceiver *self, const guint8 *data, gsize size, gint64 now);
+
+/* Lets a blocked stream's data pass. Control loop. */
+void gst_rtc_native_receiver_unblock (GstRtcNativeReceiver *self, GstPad *pad);
+
+/* Adds to STATS what the session and the jitterbuffers know (packets lost, jitter, round trip). Control loop. */
+void gst_rtc_native_receiver_add_stats (GstRtcNativeReceiver *self, GstStructure *stats);
+
+G_END_DECLS
