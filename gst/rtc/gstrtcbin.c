@@ -238,22 +238,60 @@ gst_rtc_bin_send_event (GstElement *element, GstEvent *event)
 /* States. */
 
 static gboolean
+read_file (const gchar *path, gchar **text, GError **error)
+{
+  *text = NULL;
+  return !path || g_file_get_contents (path, text, NULL, error);
+}
+
+static gboolean
+start_transport (GstRtcBin *self, const GstRtcBinSettings *settings, GError **error)
+{
+  GstRtcTransportSetup setup = {.udp_port = settings->udp_port, .advertise_address = settings->advertise_address};
+  gchar *certificate = NULL, *key = NULL;
+
+  self->transport = gst_rtc_transport_find (settings->transport);
+  if (settings->min_rtp_port > settings->max_rtp_port) {
+    g_set_error (error, RTC_ERROR, RTC_ERROR_SETUP_FAILED, "min-rtp-port (%u) is above max-rtp-port (%u)",
+        settings->min_rtp_port, settings->max_rtp_port);
+    return FALSE;
+  }
+  if (!self->transport->check (error))
+    return FALSE;
+  if (!self->transport->start) {
+    if (!settings->udp_port && !settings->advertise_address && !settings->dtls_certificate)
+      return TRUE;
+    g_set_error (error, RTC_ERROR, RTC_ERROR_SETUP_FAILED,
+        "The transport %s has no udp-port, advertise-address and dtls-certificate; use transport=native",
+        self->transport->name);
+    return FALSE;
+  }
+  if (read_file (settings->dtls_certificate, &certificate, error)
+      && read_file (settings->dtls_private_key, &key, error)) {
+    setup.certificate = certificate;
+    setup.private_key = key ? key : certificate;
+    self->shared = self->transport->start (&setup, error);
+  }
+  g_free (certificate);
+  g_free (key);
+  return self->shared != NULL;
+}
+
+static gboolean
 prepare (GstRtcBin *self)
 {
   GstRtcBinSettings settings;
   GError *error = NULL;
+  gboolean started;
 
   gst_rtc_bin_get_settings (self, &settings);
-  self->transport = gst_rtc_transport_find (settings.transport);
-  if (settings.min_rtp_port > settings.max_rtp_port) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
-        ("min-rtp-port (%u) is above max-rtp-port (%u)", settings.min_rtp_port, settings.max_rtp_port), (NULL));
-    gst_rtc_bin_settings_clear (&settings);
-    return FALSE;
-  }
+  started = start_transport (self, &settings, &error);
   gst_rtc_bin_settings_clear (&settings);
-  if (!self->transport->check (&error)) {
-    GST_ELEMENT_ERROR (self, CORE, MISSING_PLUGIN, ("%s", error->message), (NULL));
+  if (!started) {
+    if (error->domain == GST_CORE_ERROR)
+      GST_ELEMENT_ERROR (self, CORE, MISSING_PLUGIN, ("%s", error->message), (NULL));
+    else
+      GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", error->message), (NULL));
     g_error_free (error);
     return FALSE;
   }
@@ -293,7 +331,10 @@ start_on_loop (gpointer data)
 static gpointer
 warm_up (gpointer data)
 {
-  ((const GstRtcTransportClass *)data)->warm_up ();
+  const GstRtcTransportClass *transport = data;
+
+  if (transport->warm_up)
+    transport->warm_up ();
   return NULL;
 }
 
@@ -327,6 +368,9 @@ unprepare (GstRtcBin *self)
   gst_rtc_loop_free (loop);
   g_clear_pointer (&self->peers, g_hash_table_unref);
   g_clear_pointer (&self->sources, gst_rtc_sources_free);
+  if (self->shared)
+    self->transport->stop (self->shared);
+  self->shared = NULL;
 }
 
 static GstStateChangeReturn

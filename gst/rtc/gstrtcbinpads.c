@@ -159,6 +159,8 @@ gst_rtc_bin_release_pad (GstElement *element, GstPad *pad)
   /* When rtcbin itself goes, its children have gone already. */
   if (GST_OBJECT_PARENT (bin) == GST_OBJECT_CAST (self))
     gst_bin_remove (GST_BIN (self), bin);
+  if (self->shared && self->transport->forget_track)
+    self->transport->forget_track (self->shared, track);
   gst_rtc_track_free (track);
   if (self->loop)
     gst_rtc_loop_post (self->loop, tracks_changed, self, NULL);

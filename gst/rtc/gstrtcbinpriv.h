@@ -21,6 +21,8 @@ typedef struct
   gboolean relay_only, reuse_source_pads;
   guint min_rtp_port, max_rtp_port, max_peers;
   gchar *transport;
+  guint udp_port;
+  gchar *advertise_address, *dtls_certificate, *dtls_private_key;
 } GstRtcBinSettings;
 
 void gst_rtc_bin_settings_clear (GstRtcBinSettings *settings);
@@ -46,6 +48,7 @@ struct _GstRtcBin
   GPtrArray *tracks; /* of GstRtcTrack, in the order of their pads */
 
   const GstRtcTransportClass *transport;
+  gpointer shared; /* of the transport; from NULL->READY to READY->NULL */
 
   /* control loop only */
   gboolean running; /* between READY->PAUSED and PAUSED->READY */

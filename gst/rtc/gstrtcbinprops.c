@@ -31,6 +31,10 @@ enum
   PROP_KEYFRAME_MIN_INTERVAL,
   PROP_REUSE_SOURCE_PADS,
   PROP_TRANSPORT,
+  PROP_UDP_PORT,
+  PROP_ADVERTISE_ADDRESS,
+  PROP_DTLS_CERTIFICATE,
+  PROP_DTLS_PRIVATE_KEY,
   PROP_STATS,
 };
 
@@ -73,6 +77,9 @@ gst_rtc_bin_settings_clear (GstRtcBinSettings *settings)
   g_clear_pointer (&settings->stun_server, g_free);
   g_clear_pointer (&settings->turn_server, g_free);
   g_clear_pointer (&settings->transport, g_free);
+  g_clear_pointer (&settings->advertise_address, g_free);
+  g_clear_pointer (&settings->dtls_certificate, g_free);
+  g_clear_pointer (&settings->dtls_private_key, g_free);
 }
 
 void
@@ -83,6 +90,9 @@ gst_rtc_bin_get_settings (GstRtcBin *self, GstRtcBinSettings *settings)
   settings->stun_server = g_strdup (settings->stun_server);
   settings->turn_server = g_strdup (settings->turn_server);
   settings->transport = g_strdup (settings->transport);
+  settings->advertise_address = g_strdup (settings->advertise_address);
+  settings->dtls_certificate = g_strdup (settings->dtls_certificate);
+  settings->dtls_private_key = g_strdup (settings->dtls_private_key);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -108,12 +118,28 @@ static void
 set_transport (GstRtcBin *self, const gchar *name)
 {
   if (!gst_rtc_transport_find (name)) {
-    g_warning ("rtcbin: there is no transport \"%s\"; it is auto or webrtcbin", name);
+    gchar *names = gst_rtc_transport_list_names ();
+
+    g_warning ("rtcbin: there is no transport \"%s\"; it is %s", name, names);
+    g_free (names);
     return;
   }
   GST_OBJECT_LOCK (self);
   g_free (self->settings.transport);
   self->settings.transport = g_strdup (name);
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+set_advertise_address (GstRtcBin *self, const gchar *address)
+{
+  if (address && *address && !g_hostname_is_ip_address (address)) {
+    g_warning ("rtcbin: advertise-address=%s is no IP address, such as 203.0.113.7; it stays as it was", address);
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  g_free (self->settings.advertise_address);
+  self->settings.advertise_address = address && *address ? g_strdup (address) : NULL;
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -135,6 +161,9 @@ gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, GParam
       return;
     case PROP_TRANSPORT:
       set_transport (self, g_value_get_string (value));
+      return;
+    case PROP_ADVERTISE_ADDRESS:
+      set_advertise_address (self, g_value_get_string (value));
       return;
   }
   GST_OBJECT_LOCK (self);
@@ -159,6 +188,17 @@ gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, GParam
       break;
     case PROP_REUSE_SOURCE_PADS:
       settings->reuse_source_pads = g_value_get_boolean (value);
+      break;
+    case PROP_UDP_PORT:
+      settings->udp_port = g_value_get_uint (value);
+      break;
+    case PROP_DTLS_CERTIFICATE:
+      g_free (settings->dtls_certificate);
+      settings->dtls_certificate = g_value_dup_string (value);
+      break;
+    case PROP_DTLS_PRIVATE_KEY:
+      g_free (settings->dtls_private_key);
+      settings->dtls_private_key = g_value_dup_string (value);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -207,6 +247,18 @@ gst_rtc_bin_get_property (GObject *object, guint id, GValue *value, GParamSpec *
       break;
     case PROP_TRANSPORT:
       g_value_set_string (value, settings->transport);
+      break;
+    case PROP_UDP_PORT:
+      g_value_set_uint (value, settings->udp_port);
+      break;
+    case PROP_ADVERTISE_ADDRESS:
+      g_value_set_string (value, settings->advertise_address);
+      break;
+    case PROP_DTLS_CERTIFICATE:
+      g_value_set_string (value, settings->dtls_certificate);
+      break;
+    case PROP_DTLS_PRIVATE_KEY:
+      g_value_set_string (value, settings->dtls_private_key);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -290,6 +342,60 @@ install_network_properties (GObjectClass *klass)
           DEFAULT_MAX_PEERS, RW | GST_PARAM_MUTABLE_PLAYING));
 }
 
+static void
+install_native_properties (GObjectClass *klass)
+{
+  /**
+   * GstRtcBin:udp-port:
+   *
+   * One UDP port for all peers, the one that is open in a firewall or mapped into a container. This side is ICE-lite
+   * then (RFC 8445, section 2.5): peers must be able to reach it, themselves they may be behind any NAT. With 0 each
+   * peer has a port of its own, and ICE looks for a path in both directions.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_UDP_PORT,
+      g_param_spec_uint ("udp-port", "UDP port",
+          "Transport native: one UDP port for all peers, who must be able to reach it; 0: a port for each, with full "
+          "ICE",
+          0, 65535, 0, RW | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstRtcBin:advertise-address:
+   *
+   * The address under which peers reach this machine when it is not one of its own: the public one of a NAT or of a
+   * container's host.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_ADVERTISE_ADDRESS,
+      g_param_spec_string ("advertise-address", "Advertised address",
+          "Transport native: the IP address that peers are told instead of this machine's own ones; unset: its own",
+          NULL, RW | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstRtcBin:dtls-certificate:
+   *
+   * A certificate that lasts, for peers that pin its fingerprint. Otherwise each run has a new one (RFC 8827,
+   * section 6.5), which is what browsers do.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_DTLS_CERTIFICATE,
+      g_param_spec_string ("dtls-certificate", "DTLS certificate",
+          "Transport native: PEM file of a certificate to keep over runs; unset: a new one each time", NULL,
+          RW | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstRtcBin:dtls-private-key:
+   *
+   * The key of #GstRtcBin:dtls-certificate.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_DTLS_PRIVATE_KEY,
+      g_param_spec_string ("dtls-private-key", "DTLS private key",
+          "Transport native: PEM file of the certificate's key; unset: in the file of dtls-certificate", NULL,
+          RW | GST_PARAM_MUTABLE_READY));
+}
+
 void
 gst_rtc_bin_install_properties (GObjectClass *klass)
 {
@@ -308,6 +414,7 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
           "for lost packets to be sent again in time. Holds for connections made later",
           0, 10000, DEFAULT_LATENCY, RW | GST_PARAM_MUTABLE_PLAYING));
   install_network_properties (klass);
+  install_native_properties (klass);
   /**
    * GstRtcBin:keyframe-min-interval:
    *
@@ -335,13 +442,15 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
   /**
    * GstRtcBin:transport:
    *
-   * What carries the media: `webrtcbin`, or `auto` for the best one that is there.
+   * What carries the media: `native` (ICE, DTLS and SRTP of rtcbin's own, for many viewers at little cost), `webrtcbin`
+   * (GStreamer's), or `auto` for the best one that is there.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_TRANSPORT,
       g_param_spec_string ("transport", "Transport",
-          "What carries the media: auto (the best one there is) or webrtcbin. Set before the element leaves NULL",
+          "What carries the media: auto (the best one there is), native or webrtcbin. Set before the element leaves "
+          "NULL",
           DEFAULT_TRANSPORT, RW | GST_PARAM_MUTABLE_READY));
   /**
    * GstRtcBin:stats:

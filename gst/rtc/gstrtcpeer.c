@@ -103,7 +103,7 @@ static gboolean
 slot_open (GstRtcPeer *self, const gchar *session)
 {
   GstRtcBinSettings settings;
-  GstRtcTransportConfig config = {.loop = self->bin->loop, .peer_id = self->info->id};
+  GstRtcTransportConfig config = {.shared = self->bin->shared, .loop = self->bin->loop, .peer_id = self->info->id};
   GPtrArray *turn = g_ptr_array_new ();
   GError *error = NULL;
 

@@ -8,6 +8,10 @@
 #endif
 
 #include "gstrtcbin.h"
+#include "webrtcbin/gstrtcwebrtcbin.h"
+#ifdef HAVE_NATIVE
+#include "native/gstrtcnative.h"
+#endif
 
 /**
  * plugin-rtc:
@@ -20,6 +24,10 @@
 static gboolean
 plugin_init (GstPlugin *plugin)
 {
+  gst_rtc_transport_register (&gst_rtc_webrtcbin_transport);
+#ifdef HAVE_NATIVE
+  gst_rtc_transport_register (&gst_rtc_native_transport);
+#endif
   return GST_ELEMENT_REGISTER (rtcbin, plugin);
 }
 

@@ -24,8 +24,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_bin_debug);
 
 typedef struct
 {
-  GstRtcTransport *transport;
-  guint mline;
+  GstRtcTransportOutput output;
   gboolean started; /* it got a key frame */
   RtcMeter meter;
 } Peer;
@@ -53,6 +52,7 @@ struct _GstRtcTrack
   GstCaps *caps;
   const GstRtcCodec *codec;
   GArray *peers; /* of Peer */
+  GArray *outputs; /* of GstRtcTransportOutput, those that the list at hand goes to */
   RtcMeter meter;
   guint64 list_bytes; /* of the list that is being sent */
   guint64 frames, key_frames;
@@ -322,14 +322,21 @@ send_list (GstRtcTrack *self, GstBufferList *list)
   self->list_bytes = 0;
   gst_buffer_list_foreach (list, to_running_time, self);
   rtc_meter_add (&self->meter, n, self->list_bytes, now);
+  g_array_set_size (self->outputs, 0);
   for (guint i = 0; i < self->peers->len; i++) {
     Peer *peer = &g_array_index (self->peers, Peer, i);
 
     peer->started |= self->next_is_key || self->kind != GST_RTC_KIND_VIDEO;
     if (peer->started) {
-      peer->transport->klass->send (peer->transport, peer->mline, list);
+      g_array_append_val (self->outputs, peer->output);
       rtc_meter_add (&peer->meter, n, self->list_bytes, now);
     }
+  }
+  /* All connections of one rtcbin are of one kind. */
+  if (self->outputs->len) {
+    const GstRtcTransportOutput *outputs = (GstRtcTransportOutput *)self->outputs->data;
+
+    outputs->transport->klass->send (outputs->transport->shared, self, outputs, self->outputs->len, list);
   }
   g_mutex_unlock (&self->lock);
   gst_buffer_list_unref (list);
@@ -370,6 +377,7 @@ gst_rtc_track_new (const gchar *name, GstRtcKind kind, const GstRtcTrackEvents *
   self->user_data = user_data;
   self->chain = g_ptr_array_new ();
   self->peers = g_array_new (FALSE, FALSE, sizeof (Peer));
+  self->outputs = g_array_new (FALSE, FALSE, sizeof (GstRtcTransportOutput));
   g_mutex_init (&self->lock);
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
 
@@ -400,6 +408,7 @@ gst_rtc_track_free (GstRtcTrack *self)
   gst_object_unref (self->bin);
   g_ptr_array_unref (self->chain);
   g_array_unref (self->peers);
+  g_array_unref (self->outputs);
   gst_clear_caps (&self->caps);
   g_mutex_clear (&self->lock);
   g_free (self->name);
@@ -446,7 +455,7 @@ gst_rtc_track_get_sdp (GstRtcTrack *self, GstRtcSdpTrack *sdp)
 void
 gst_rtc_track_add_peer (GstRtcTrack *self, GstRtcTransport *transport, guint mline)
 {
-  Peer peer = {.transport = transport, .mline = mline};
+  Peer peer = {.output = {transport, mline}};
 
   g_mutex_lock (&self->lock);
   g_array_append_val (self->peers, peer);
@@ -458,7 +467,7 @@ gst_rtc_track_remove_peer (GstRtcTrack *self, GstRtcTransport *transport)
 {
   g_mutex_lock (&self->lock);
   for (guint i = self->peers->len; i-- > 0;) {
-    if (g_array_index (self->peers, Peer, i).transport == transport)
+    if (g_array_index (self->peers, Peer, i).output.transport == transport)
       g_array_remove_index_fast (self->peers, i);
   }
   g_mutex_unlock (&self->lock);
@@ -493,7 +502,7 @@ gst_rtc_track_add_peer_stats (GstRtcTrack *self, GstRtcTransport *transport, Gst
   for (guint i = 0; i < self->peers->len; i++) {
     const Peer *peer = &g_array_index (self->peers, Peer, i);
 
-    if (peer->transport == transport)
+    if (peer->output.transport == transport)
       gst_structure_set (stats, "packets-sent", G_TYPE_UINT64, peer->meter.packets, "bytes-sent", G_TYPE_UINT64,
           peer->meter.bytes, "bitrate-sent", G_TYPE_UINT64,
           rtc_meter_get_bitrate (&peer->meter, g_get_monotonic_time ()), NULL);

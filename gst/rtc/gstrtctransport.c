@@ -8,23 +8,39 @@
 #endif
 
 #include "gstrtctransport.h"
-#include "webrtcbin/gstrtcwebrtcbin.h"
+#define MAX_TRANSPORTS 4
 
-/* In the order in which "auto" prefers them. */
-static const GstRtcTransportClass *const transports[] = {
-    &gst_rtc_webrtcbin_transport,
-};
+/* Written while the plugin loads, then only read. */
+static const GstRtcTransportClass *transports[MAX_TRANSPORTS];
+static guint n_transports;
+
+void
+gst_rtc_transport_register (const GstRtcTransportClass *klass)
+{
+  g_assert (n_transports < MAX_TRANSPORTS);
+  transports[n_transports++] = klass;
+}
 
 const GstRtcTransportClass *
 gst_rtc_transport_find (const gchar *name)
 {
   if (g_strcmp0 (name, "auto") == 0)
     return transports[0];
-  for (guint i = 0; i < G_N_ELEMENTS (transports); i++) {
+  for (guint i = 0; i < n_transports; i++) {
     if (g_strcmp0 (transports[i]->name, name) == 0)
       return transports[i];
   }
   return NULL;
+}
+
+gchar *
+gst_rtc_transport_list_names (void)
+{
+  GString *names = g_string_new ("auto");
+
+  for (guint i = 0; i < n_transports; i++)
+    g_string_append_printf (names, "%s%s", i + 1 == n_transports ? " or " : ", ", transports[i]->name);
+  return g_string_free (names, FALSE);
 }
 
 const gchar *

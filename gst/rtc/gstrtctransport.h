@@ -33,9 +33,18 @@ typedef enum
 
 const gchar *gst_rtc_transport_state_to_string (GstRtcTransportState state);
 
+/* What the connections of one rtcbin have in common. All strings are borrowed for the call. */
+typedef struct
+{
+  guint udp_port; /* one port for all peers; 0: each has its own */
+  const gchar *advertise_address; /* what peers are told instead of this machine's own addresses; NULL: nothing */
+  const gchar *certificate, *private_key; /* PEM text of a certificate that lasts; NULL: one is made */
+} GstRtcTransportSetup;
+
 /* All strings are borrowed for the call. */
 typedef struct
 {
+  gpointer shared; /* what start() returned */
   GstRtcLoop *loop; /* the control loop, for what the transport does asynchronously */
   const gchar *peer_id;
   guint latency; /* of the jitterbuffer, milliseconds */
@@ -70,12 +79,25 @@ typedef struct
   void (*key_frame_wanted) (GstRtcTransport *transport, guint mline, gpointer user_data);
 } GstRtcTransportEvents;
 
+/* Where packets go: a line of a connection. */
+typedef struct
+{
+  GstRtcTransport *transport;
+  guint mline;
+} GstRtcTransportOutput;
+
 struct _GstRtcTransportClass
 {
   const gchar *name; /* value of rtcbin's property transport */
 
-  /* Whether what it needs is installed. FALSE with ERROR that says what is missing. */
+  /* Whether what it needs is installed. Any thread. FALSE with ERROR that says what is missing. */
   gboolean (*check) (GError **error);
+
+  /* Makes what the connections of one rtcbin share. NULL with ERROR. This and stop() are NULL when there is no such. */
+  gpointer (*start) (const GstRtcTransportSetup *setup, GError **error);
+
+  /* After the last free() of its connections. */
+  void (*stop) (gpointer shared);
 
   /* Does ahead of time what the first open() would otherwise wait for. A thread of its own; may take a while. */
   void (*warm_up) (void);
@@ -96,9 +118,13 @@ struct _GstRtcTransportClass
   /* A checked candidate of the peer; CANDIDATE is NULL when there are no more. Only after the peer's description. */
   void (*add_candidate) (GstRtcTransport *transport, guint mline, const gchar *candidate);
 
-  /* Sends packets of a track on the line. LIST is shared with other peers: never written to. PTS is running time.
-   * Streaming threads, only when CONNECTED, one thread at a time for each line. Never blocks. */
-  void (*send) (GstRtcTransport *transport, guint mline, GstBufferList *list);
+  /* Sends packets of TRACK to several peers. TRACK only says which packets belong together. LIST is shared: never
+   * written to. PTS is running time. Streaming threads, one at a time for each track. Never blocks. */
+  void (*send) (
+      gpointer shared, gconstpointer track, const GstRtcTransportOutput *outputs, guint n_outputs, GstBufferList *list);
+
+  /* There are no more packets of TRACK. Any thread, after its last send(). May be NULL. */
+  void (*forget_track) (gpointer shared, gconstpointer track);
 
   /* Lets a blocked stream's data pass. */
   void (*unblock) (GstRtcTransport *transport, GstPad *pad);
@@ -121,10 +147,17 @@ struct _GstRtcTransport
   const GstRtcTransportClass *klass;
   const GstRtcTransportEvents *events;
   gpointer user_data;
+  gpointer shared;
   GstElement *bin; /* (transfer full) a GstBin with all elements of the connection */
 };
 
+/* Adds one behind those that are there. "auto" is the first. From the plugin's init only. */
+void gst_rtc_transport_register (const GstRtcTransportClass *klass);
+
 /* By the value of rtcbin's property "transport", "auto" included. NULL when there is no such one. */
 const GstRtcTransportClass *gst_rtc_transport_find (const gchar *name);
+
+/* "auto, native or webrtcbin". (transfer full) */
+gchar *gst_rtc_transport_list_names (void);
 
 G_END_DECLS

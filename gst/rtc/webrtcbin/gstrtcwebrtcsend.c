@@ -176,15 +176,19 @@ send_one (GstBuffer **buffer, guint index, gpointer user_data)
 }
 
 void
-gst_rtc_webrtc_send (GstRtcTransport *base, guint mline, GstBufferList *list)
+gst_rtc_webrtc_send (
+    gpointer shared, gconstpointer track, const GstRtcTransportOutput *outputs, guint n_outputs, GstBufferList *list)
 {
-  GstRtcWebrtc *t = (GstRtcWebrtc *)base;
-  Sending sending;
+  for (guint i = 0; i < n_outputs; i++) {
+    GstRtcWebrtc *t = (GstRtcWebrtc *)outputs[i].transport;
+    guint mline = outputs[i].mline;
+    Sending sending;
 
-  if (!g_atomic_int_get (&t->connected) || !t->feeds[mline])
-    return;
-  sending.line = &g_array_index (t->lines, GstRtcLine, mline);
-  sending.out = gst_buffer_list_new_sized (gst_buffer_list_length (list));
-  gst_buffer_list_foreach (list, send_one, &sending);
-  gst_pad_push_list (t->feeds[mline], sending.out);
+    if (!g_atomic_int_get (&t->connected) || !t->feeds[mline])
+      continue;
+    sending.line = &g_array_index (t->lines, GstRtcLine, mline);
+    sending.out = gst_buffer_list_new_sized (gst_buffer_list_length (list));
+    gst_buffer_list_foreach (list, send_one, &sending);
+    gst_pad_push_list (t->feeds[mline], sending.out);
+  }
 }
