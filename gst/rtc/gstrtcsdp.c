@@ -93,6 +93,40 @@ gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload)
   return caps;
 }
 
+gchar *
+gst_rtc_sdp_answer_profile_level_id (const GstSDPMedia *offered, gint payload, const GstRtcSdpTrack *track)
+{
+  gchar *id = gst_rtc_sdp_get_profile_level_id (offered, payload);
+  const gchar *actual =
+      track ? gst_structure_get_string (gst_caps_get_structure (track->caps, 0), "profile-level-id") : NULL;
+
+  if (id && actual && strlen (actual) == 6 && g_ascii_strncasecmp (id, actual, 2) == 0)
+    memcpy (id + 4, actual + 4, 2);
+  return id;
+}
+
+GstSDPMedia *
+gst_rtc_sdp_reject_section (const GstSDPMedia *offered, const gchar *mid)
+{
+  const gchar *format = gst_sdp_media_get_format (offered, 0), *value;
+  GstSDPMedia *media;
+
+  gst_sdp_media_new (&media);
+  gst_sdp_media_set_media (media, gst_sdp_media_get_media (offered));
+  gst_sdp_media_set_port_info (media, 0, 1);
+  gst_sdp_media_set_proto (media, gst_sdp_media_get_proto (offered));
+  gst_sdp_media_add_connection (media, "IN", "IP4", "0.0.0.0", 0, 0);
+  gst_sdp_media_add_format (media, format);
+  /* pion looks for what the format is even here, and refuses the whole answer when it is not told. */
+  for (guint i = 0; (value = gst_sdp_media_get_attribute_val_n (offered, "rtpmap", i)); i++) {
+    if (atoi (value) == atoi (format))
+      gst_sdp_media_add_attribute (media, "rtpmap", value);
+  }
+  gst_sdp_media_add_attribute (media, "mid", mid);
+  gst_sdp_media_add_attribute (media, "inactive", "");
+  return media;
+}
+
 /* Planning. */
 
 static gint
@@ -143,6 +177,8 @@ line_set_format (GstRtcLine *line, const GstSDPMedia *media, const GstRtcCodec *
   line->ext_mid = find_extension (media, GST_RTC_EXT_MID);
   line->ext_twcc = find_extension (media, GST_RTC_EXT_TWCC);
   line->ext_audio_level = line->kind == GST_RTC_KIND_AUDIO ? find_extension (media, GST_RTC_EXT_AUDIO_LEVEL) : 0;
+  line->ext_rid = line->receive ? find_extension (media, GST_RTC_EXT_RID) : 0;
+  line->ext_repaired_rid = line->receive ? find_extension (media, GST_RTC_EXT_REPAIRED_RID) : 0;
   gst_caps_take (&line->caps, caps);
 }
 
@@ -299,10 +335,11 @@ plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *medi
     return;
   section_directions (offer, media, &they_send, &they_receive);
   line->stream_name = get_stream_name (media);
+  line->receive = they_send;
   if (they_receive)
     plan_send (line, media, tracks, n_tracks, used, mismatches);
-  if (they_send && (line->accepted || line_match_receive (line, media)))
-    line->receive = TRUE;
+  if (they_send && !line->accepted)
+    line->receive = line_match_receive (line, media);
 }
 
 GArray *

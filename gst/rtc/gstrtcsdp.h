@@ -16,6 +16,8 @@ G_BEGIN_DECLS
 #define GST_RTC_EXT_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
 #define GST_RTC_EXT_TWCC "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 #define GST_RTC_EXT_AUDIO_LEVEL "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+#define GST_RTC_EXT_RID "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+#define GST_RTC_EXT_REPAIRED_RID "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
 /* A track of ours, as far as negotiation needs it. */
 typedef struct
@@ -38,6 +40,7 @@ typedef struct
   const GstRtcCodec *codec; /* NULL when not accepted */
   gint payload, rtx_payload; /* -1: none */
   guint ext_mid, ext_twcc, ext_audio_level; /* RFC 8285 ids, one-byte form; 0: not negotiated */
+  guint ext_rid, ext_repaired_rid; /* the same (RFC 8852), of what is received */
   gchar *stream_name; /* first part of the peer's a=msid; NULL: none */
   GstCaps *caps; /* RTP caps of the format, as the description has them */
 } GstRtcLine;
@@ -67,6 +70,9 @@ gboolean gst_rtc_sdp_apply_answer (const GstSDPMessage *answer, GArray *lines, g
  * (transfer full) */
 gchar **gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp);
 
+/* The same, of one section, or of the session when that has none. (transfer full) */
+gchar **gst_rtc_sdp_get_section_fingerprints (const GstSDPMessage *sdp, const GstSDPMedia *media);
+
 /* An attribute of the media section, or else of the session. */
 const gchar *gst_rtc_sdp_get_attribute (const GstSDPMessage *sdp, const GstSDPMedia *media, const gchar *name);
 
@@ -75,6 +81,14 @@ gboolean gst_rtc_sdp_media_is_rejected (const GstSDPMedia *media);
 
 /* H.264's profile-level-id in a=fmtp of PAYLOAD, lower case; NULL: none. (transfer full) */
 gchar *gst_rtc_sdp_get_profile_level_id (const GstSDPMedia *media, gint payload);
+
+/* What an answer says instead of it: the profile that was offered for PAYLOAD, with the level that TRACK really has
+ * (RFC 6184, section 8.2.2). TRACK: (nullable): what is sent. NULL: the offer has none. (transfer full) */
+gchar *gst_rtc_sdp_answer_profile_level_id (const GstSDPMedia *offered, gint payload, const GstRtcSdpTrack *track);
+
+/* The section of an answer that rejects OFFERED (RFC 3264, section 6; RFC 8843, section 7.3.3: out of the group).
+ * (transfer full) */
+GstSDPMedia *gst_rtc_sdp_reject_section (const GstSDPMedia *offered, const gchar *mid);
 
 /* RTP caps of one format of a section, with its static name when it has no a=rtpmap. NULL when it makes no sense.
  * (transfer full) */

@@ -145,19 +145,11 @@ gst_rtc_sdp_parse (const gchar *text, gboolean is_answer, GError **error)
 }
 
 gchar **
-gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp)
+gst_rtc_sdp_get_section_fingerprints (const GstSDPMessage *sdp, const GstSDPMedia *media)
 {
   GPtrArray *found = g_ptr_array_new ();
-  const GstSDPMedia *media = NULL;
 
-  /* In a bundle the first section that is not rejected speaks for all (RFC 8843, section 7.1). */
-  for (guint i = 0; !media && i < gst_sdp_message_medias_len (sdp); i++) {
-    const GstSDPMedia *candidate = gst_sdp_message_get_media (sdp, i);
-
-    if (!gst_rtc_sdp_media_is_rejected (candidate))
-      media = candidate;
-  }
-  for (guint pass = 0; media && pass < 2 && found->len == 0; pass++) {
+  for (guint pass = 0; pass < 2 && found->len == 0; pass++) {
     for (guint i = 0;; i++) {
       const gchar *value = pass == 0 ? gst_sdp_media_get_attribute_val_n (media, "fingerprint", i)
                                      : gst_sdp_message_get_attribute_val_n (sdp, "fingerprint", i);
@@ -177,4 +169,17 @@ gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp)
   }
   g_ptr_array_add (found, NULL);
   return (gchar **)g_ptr_array_free (found, FALSE);
+}
+
+gchar **
+gst_rtc_sdp_get_fingerprints (const GstSDPMessage *sdp)
+{
+  /* In a bundle the first section that is not rejected speaks for all (RFC 8843, section 7.1). */
+  for (guint i = 0; i < gst_sdp_message_medias_len (sdp); i++) {
+    const GstSDPMedia *media = gst_sdp_message_get_media (sdp, i);
+
+    if (!gst_rtc_sdp_media_is_rejected (media))
+      return gst_rtc_sdp_get_section_fingerprints (sdp, media);
+  }
+  return g_new0 (gchar *, 1);
 }

@@ -158,20 +158,16 @@ gst_rtc_webrtc_narrow (const GstSDPMessage *sdp, const GArray *lines)
   return narrow;
 }
 
-/* webrtcbin's answer has lost H.264's profile-level-id. It gets it back, with the level that is really sent (RFC 6184,
- * section 8.2.2): the profile must stay the one that was offered. */
+/* webrtcbin's answer has lost H.264's profile-level-id. It gets it back. */
 static void
 restore_h264_fmtp (GstSDPMedia *media, const GstSDPMedia *offered, const GstRtcLine *line, const GstRtcSdpTrack *tracks)
 {
-  gchar *id = gst_rtc_sdp_get_profile_level_id (offered, line->payload), *fmtp;
-  const gchar *actual = line->track >= 0
-      ? gst_structure_get_string (gst_caps_get_structure (tracks[line->track].caps, 0), "profile-level-id")
-      : NULL;
+  gchar *id =
+      gst_rtc_sdp_answer_profile_level_id (offered, line->payload, line->track >= 0 ? &tracks[line->track] : NULL);
+  gchar *fmtp;
 
   if (!id)
     return;
-  if (actual && strlen (actual) == 6 && g_ascii_strncasecmp (id, actual, 2) == 0)
-    memcpy (id + 4, actual + 4, 2);
   for (guint i = gst_sdp_media_attributes_len (media); i-- > 0;) {
     const GstSDPAttribute *attribute = gst_sdp_media_get_attribute (media, i);
 
@@ -182,28 +178,6 @@ restore_h264_fmtp (GstSDPMedia *media, const GstSDPMedia *offered, const GstRtcL
   gst_sdp_media_add_attribute (media, "fmtp", fmtp);
   g_free (fmtp);
   g_free (id);
-}
-
-static GstSDPMedia *
-rejected_section (const GstSDPMedia *offered, const gchar *mid)
-{
-  const gchar *format = gst_sdp_media_get_format (offered, 0), *value;
-  GstSDPMedia *media;
-
-  gst_sdp_media_new (&media);
-  gst_sdp_media_set_media (media, gst_sdp_media_get_media (offered));
-  gst_sdp_media_set_port_info (media, 0, 1);
-  gst_sdp_media_set_proto (media, gst_sdp_media_get_proto (offered));
-  gst_sdp_media_add_connection (media, "IN", "IP4", "0.0.0.0", 0, 0);
-  gst_sdp_media_add_format (media, format);
-  /* pion looks for what the format is even here, and refuses the whole answer when it is not told. */
-  for (guint i = 0; (value = gst_sdp_media_get_attribute_val_n (offered, "rtpmap", i)); i++) {
-    if (atoi (value) == atoi (format))
-      gst_sdp_media_add_attribute (media, "rtpmap", value);
-  }
-  gst_sdp_media_add_attribute (media, "mid", mid);
-  gst_sdp_media_add_attribute (media, "inactive", "");
-  return media;
 }
 
 GstSDPMessage *
@@ -220,7 +194,7 @@ gst_rtc_webrtc_widen_answer (
     if (line->accepted && next < gst_sdp_message_medias_len (answer))
       gst_sdp_media_copy (gst_sdp_message_get_media (answer, next++), &media);
     else
-      media = rejected_section (gst_sdp_message_get_media (offer, i), line->mid);
+      media = gst_rtc_sdp_reject_section (gst_sdp_message_get_media (offer, i), line->mid);
     if (line->accepted && strcmp (line->codec->encoding_name, "H264") == 0)
       restore_h264_fmtp (media, gst_sdp_message_get_media (offer, i), line, tracks);
     gst_sdp_message_add_media (wide, media);
@@ -250,7 +224,7 @@ gst_rtc_webrtc_mend_answer (const GstSDPMessage *answer, const GArray *lines)
       static const gchar *const names[] = {SETUP_ATTRIBUTES};
 
       /* webrtcbin wants credentials in every section, a rejected one too, and none of port 0. */
-      media = rejected_section (gst_sdp_message_get_media (answer, i), line->mid);
+      media = gst_rtc_sdp_reject_section (gst_sdp_message_get_media (answer, i), line->mid);
       gst_sdp_media_set_port_info (media, 9, 1);
       gst_sdp_media_add_attribute (media, "rtcp-mux", "");
       for (guint n = 0; n < G_N_ELEMENTS (names); n++) {
