@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -23,9 +24,13 @@ const TEXT =
 
 /* A screen of its own, and a program on it. */
 async function screen(stage) {
-  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '640x360x24', '-nolisten', 'tcp'], {
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-  });
+  // Not the first free number: the lock files in /tmp are shared with other process namespaces, where the process that
+  // holds one does not seem to live. And without -noreset the screen goes for a moment whenever its last client does.
+  const server = spawn(
+    'Xvfb',
+    [`:${randomInt(1000, 60000)}`, '-displayfd', '3', '-noreset', '-screen', '0', '640x360x24', '-nolisten', 'tcp'],
+    { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] },
+  );
   stage.atEnd(() => server.kill());
   let number = '';
   server.stdio[3].on('data', (data) => (number += data));
