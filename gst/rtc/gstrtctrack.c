@@ -155,7 +155,7 @@ add_audio_level (GstElement *payloader)
 
   /* Written when buffers carry a GstAudioLevelMeta (level audio-level-meta=true in front of the encoder). */
   if (extension) {
-    gst_rtp_header_extension_set_id (extension, 1);
+    gst_rtp_header_extension_set_id (extension, GST_RTC_PLAIN_EXT_AUDIO_LEVEL);
     g_signal_emit_by_name (payloader, "add-extension", extension);
     gst_object_unref (extension);
   }

@@ -79,6 +79,9 @@ typedef struct
   void (*key_frame_wanted) (GstRtcTransport *transport, guint mline, gpointer user_data);
 } GstRtcTransportEvents;
 
+/* The header extension ids that the payloaders of rtcbin write (RFC 8285, one-byte form). */
+#define GST_RTC_PLAIN_EXT_AUDIO_LEVEL 1
+
 /* Where packets go: a line of a connection. */
 typedef struct
 {

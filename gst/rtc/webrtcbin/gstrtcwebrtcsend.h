@@ -4,12 +4,9 @@
  */
 #pragma once
 
-#include "../gstrtcsdp.h"
+#include "../gstrtctransport.h"
 
 G_BEGIN_DECLS
-
-/* The header extension ids that the payloaders of rtcbin write (RFC 8285, one-byte form). */
-#define GST_RTC_PLAIN_EXT_AUDIO_LEVEL 1
 
 /* A packet as LINE's peer negotiated it: payload type, MID, space for the TWCC number (the RTP session writes it),
  * audio level. The payload is shared with PLAIN, only the header is new. Returns: (transfer full): NULL when PLAIN is

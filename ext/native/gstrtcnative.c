@@ -1,0 +1,381 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcnativepriv.h"
+#include "core/rtcmessage.h"
+
+#include <string.h>
+
+GST_DEBUG_CATEGORY_STATIC (gst_rtc_native_debug);
+#define GST_CAT_DEFAULT gst_rtc_native_debug
+
+void
+gst_rtc_native_fail (GstRtcNative *t, GError *error)
+{
+  if (t->closed) {
+    g_error_free (error);
+    return;
+  }
+  t->closed = TRUE;
+  t->base.events->failed (&t->base, error, t->base.user_data);
+}
+
+void
+gst_rtc_native_set_state (GstRtcNative *t, GstRtcTransportState state)
+{
+  if (t->closed || t->state == state)
+    return;
+  GST_DEBUG_OBJECT (
+      t->base.bin, "%s -> %s", gst_rtc_transport_state_to_string (t->state), gst_rtc_transport_state_to_string (state));
+  t->state = state;
+  t->base.events->state (&t->base, state, t->base.user_data);
+}
+
+/* DTLS begins when there is a path, and the description that vouches for the peer's certificate. */
+void
+gst_rtc_native_path_changed (GstRtcNative *t)
+{
+  if (!t->has_path || !t->remote_known || t->started)
+    return;
+  t->started = TRUE;
+  gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_SECURING);
+  rtc_endpoint_start (t->endpoint, t->remote.is_dtls_server, t->remote.fingerprints, g_get_monotonic_time ());
+  gst_rtc_native_shared_schedule (t->shared, t);
+}
+
+/* What ICE tells. */
+
+static void
+on_ice_candidate (const gchar *candidate, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+  /* All lines go over one path; a candidate is told for the first of them (RFC 8843, section 10). */
+  guint mline = 0;
+
+  for (guint i = 0; t->lines && i < t->lines->len; i++) {
+    if (g_array_index (t->lines, GstRtcLine, i).accepted) {
+      mline = i;
+      break;
+    }
+  }
+  if (!t->closed)
+    t->base.events->candidate (&t->base, mline, t->lines ? g_array_index (t->lines, GstRtcLine, mline).mid : NULL,
+        candidate, t->base.user_data);
+}
+
+static void
+on_ice_state (GstRtcTransportState state, const GError *error, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (error) {
+    gst_rtc_native_fail (t, g_error_copy (error));
+    return;
+  }
+  t->has_path |= state == GST_RTC_TRANSPORT_CONNECTED;
+  if (t->state < GST_RTC_TRANSPORT_SECURING && state < GST_RTC_TRANSPORT_CONNECTED && state > t->state)
+    gst_rtc_native_set_state (t, state);
+  else if (t->state >= GST_RTC_TRANSPORT_CONNECTED && state >= GST_RTC_TRANSPORT_CONNECTED && !t->hung_up)
+    gst_rtc_native_set_state (t, state);
+  gst_rtc_native_path_changed (t);
+}
+
+static void
+on_ice_datagram (guint8 *data, gsize size, gint64 now, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (t->closed)
+    return;
+  if (rtc_endpoint_take (t->endpoint, data, size, now, gst_rtc_native_shared_ntp (t->shared, now)))
+    t->ice->klass->heard (t->ice);
+  gst_rtc_native_shared_schedule (t->shared, t);
+}
+
+const GstRtcIceEvents gst_rtc_native_ice_events = {
+    .candidate = on_ice_candidate,
+    .state = on_ice_state,
+    .datagram = on_ice_datagram,
+};
+
+/* What the endpoint tells. */
+
+static void
+on_transmit (const guint8 *data, gsize size, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+  GstRtcIceBatch batch = {(guint8 *)data, &size, 1};
+
+  if (t->ice)
+    t->ice->klass->send (t->ice, &batch);
+}
+
+static void
+on_dtls_state (RtcDtlsState state, const GError *error, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (state == RTC_DTLS_FAILED) {
+    gst_rtc_native_fail (t,
+        error ? g_error_copy (error)
+              : g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "The DTLS handshake failed"));
+  } else if (state == RTC_DTLS_CONNECTED) {
+    gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
+  } else if (state == RTC_DTLS_CLOSED) {
+    /* The peer hung up. Signaling says whether it is gone for good. */
+    t->hung_up = TRUE;
+    gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_DISCONNECTED);
+  }
+}
+
+static void
+on_rtp (guint8 *data, gsize size, gint64 now, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (t->receiver)
+    gst_rtc_native_receiver_take_rtp (t->receiver, data, size, now);
+}
+
+static void
+on_rtcp (guint8 *data, gsize size, gint64 now, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (t->receiver)
+    gst_rtc_native_receiver_take_rtcp (t->receiver, data, size, now);
+}
+
+static void
+on_key_frame_wanted (guint mline, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (!t->closed)
+    t->base.events->key_frame_wanted (&t->base, mline, t->base.user_data);
+}
+
+static const RtcEndpointEvents endpoint_events = {
+    .transmit = on_transmit,
+    .state = on_dtls_state,
+    .rtp = on_rtp,
+    .rtcp = on_rtcp,
+    .key_frame_wanted = on_key_frame_wanted,
+};
+
+/* What the receiver tells, from any thread. */
+
+static void
+on_receiver_stream (guint mline, GstPad *pad, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  t->base.events->stream (&t->base, mline, pad, t->base.user_data);
+}
+
+typedef struct
+{
+  GstRtcNative *t;
+  gsize size;
+  guint8 data[];
+} Rtcp;
+
+static void
+send_rtcp (gpointer data)
+{
+  Rtcp *rtcp = data;
+
+  if (!rtcp->t->closed)
+    rtc_endpoint_send_rtcp (rtcp->t->endpoint, rtcp->data, rtcp->size);
+}
+
+static void
+on_receiver_rtcp (const guint8 *data, gsize size, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+  Rtcp *rtcp = g_malloc (sizeof (Rtcp) + size);
+
+  *rtcp = (Rtcp){t, size};
+  memcpy (rtcp->data, data, size);
+  gst_rtc_loop_post (t->shared->loop, send_rtcp, rtcp, g_free);
+}
+
+const GstRtcNativeReceiverEvents gst_rtc_native_receiver_events = {
+    .stream = on_receiver_stream,
+    .rtcp = on_receiver_rtcp,
+};
+
+/* Beginning and end. */
+
+static gboolean
+transport_check (GError **error)
+{
+  GstElementFactory *factory = gst_element_factory_find ("rtpbin");
+
+  if (!factory) {
+    g_set_error (error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
+        "The transport native needs the element rtpbin, which is not installed (package gstreamer1.0-plugins-good on "
+        "Debian)");
+    return FALSE;
+  }
+  gst_object_unref (factory);
+  return TRUE;
+}
+
+static void
+open_on_loop (gpointer data)
+{
+  GstRtcNative *t = data;
+
+  t->endpoint = rtc_endpoint_new (t->shared->identity, &endpoint_events, t);
+  g_ptr_array_add (t->shared->transports, t);
+}
+
+static GstRtcTransport *
+transport_open (
+    const GstRtcTransportConfig *config, const GstRtcTransportEvents *events, gpointer user_data, GError **error)
+{
+  static gsize once = 0;
+  GstRtcNative *t;
+
+  if (g_once_init_enter (&once)) {
+    GST_DEBUG_CATEGORY_INIT (gst_rtc_native_debug, "rtcnative", 0, "rtcbin's own transport");
+    g_once_init_leave (&once, 1);
+  }
+  t = g_new0 (GstRtcNative, 1);
+  t->base = (GstRtcTransport){
+      .klass = &gst_rtc_native_transport, .events = events, .user_data = user_data, .shared = config->shared};
+  t->shared = config->shared;
+  t->config = *config;
+  t->config.peer_id = g_strdup (config->peer_id);
+  t->config.stun_server = g_strdup (config->stun_server);
+  t->config.turn_servers = g_strdupv (config->turn_servers);
+  t->base.bin = gst_object_ref_sink (gst_bin_new (NULL));
+  /* A connection has no say in when the pipeline is at its end. */
+  gst_bin_set_suppressed_flags (GST_BIN (t->base.bin), GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE);
+  gst_rtc_loop_call (t->shared->loop, open_on_loop, t);
+  return &t->base;
+}
+
+static void
+transport_unblock (GstRtcTransport *base, GstPad *pad)
+{
+  GstRtcNative *t = (GstRtcNative *)base;
+
+  if (t->receiver)
+    gst_rtc_native_receiver_unblock (t->receiver, pad);
+}
+
+typedef struct
+{
+  GstRtcNative *t;
+  GstStructure *stats;
+} StatsCall;
+
+static void
+add_stats_on_loop (gpointer data)
+{
+  StatsCall *call = data;
+  RtcDtls *dtls = rtc_endpoint_get_dtls (call->t->endpoint);
+  const RtcEndpointStats *counts = rtc_endpoint_get_stats (call->t->endpoint);
+
+  gst_structure_set (call->stats, "packets-sent", G_TYPE_UINT64, counts->packets_sent, "bytes-sent", G_TYPE_UINT64,
+      counts->bytes_sent, "packets-received", G_TYPE_UINT64, counts->packets_received, "bytes-received", G_TYPE_UINT64,
+      counts->bytes_received, "packets-discarded", G_TYPE_UINT64, counts->packets_discarded, NULL);
+  if (rtc_dtls_get_version (dtls))
+    gst_structure_set (call->stats, "tls-version", G_TYPE_STRING, rtc_dtls_get_version (dtls), "dtls-cipher",
+        G_TYPE_STRING, rtc_dtls_get_cipher (dtls), "srtp-cipher", G_TYPE_STRING,
+        rtc_endpoint_get_srtp_profile (call->t->endpoint), NULL);
+  if (call->t->ice)
+    call->t->ice->klass->add_stats (call->t->ice, call->stats);
+}
+
+static void
+transport_add_stats (GstRtcTransport *base, GstStructure *stats)
+{
+  StatsCall call = {(GstRtcNative *)base, stats};
+
+  gst_rtc_loop_call (call.t->shared->loop, add_stats_on_loop, &call);
+  if (call.t->receiver)
+    gst_rtc_native_receiver_add_stats (call.t->receiver, stats);
+}
+
+static void
+close_on_loop (gpointer data)
+{
+  GstRtcNative *t = data;
+
+  t->closed = TRUE;
+  rtc_endpoint_close (t->endpoint);
+  if (t->ice)
+    t->ice->klass->free (t->ice);
+  t->ice = NULL;
+  g_ptr_array_remove_fast (t->shared->transports, t);
+}
+
+static void
+transport_close (GstRtcTransport *base)
+{
+  GstRtcNative *t = (GstRtcNative *)base;
+
+  gst_rtc_loop_call (t->shared->loop, close_on_loop, t);
+  if (t->receiver)
+    gst_rtc_native_receiver_close (t->receiver);
+}
+
+static void
+transport_settle (GstRtcTransport *base)
+{
+}
+
+/* Runs behind everything that was posted for the transport before it was closed. */
+static void
+free_on_loop (gpointer data)
+{
+  GstRtcNative *t = data;
+
+  rtc_endpoint_free (t->endpoint);
+}
+
+static void
+transport_free (GstRtcTransport *base)
+{
+  GstRtcNative *t = (GstRtcNative *)base;
+
+  g_clear_pointer (&t->receiver, gst_rtc_native_receiver_free);
+  gst_rtc_loop_call (t->shared->loop, free_on_loop, t);
+  gst_object_unref (t->base.bin);
+  g_clear_pointer (&t->lines, g_array_unref);
+  gst_rtc_native_remote_clear (&t->remote);
+  g_free (t->ssrcs);
+  g_free (t->rtx_ssrcs);
+  g_free ((gchar *)t->config.peer_id);
+  g_free ((gchar *)t->config.stun_server);
+  g_strfreev (t->config.turn_servers);
+  g_free (t);
+}
+
+const GstRtcTransportClass gst_rtc_native_transport = {
+    .name = "native",
+    .check = transport_check,
+    .start = gst_rtc_native_shared_start,
+    .stop = gst_rtc_native_shared_stop,
+    .open = transport_open,
+    .make_offer = gst_rtc_native_make_offer,
+    .take_offer = gst_rtc_native_take_offer,
+    .take_answer = gst_rtc_native_take_answer,
+    .add_candidate = gst_rtc_native_add_candidate,
+    .send = gst_rtc_native_shared_send,
+    .forget_track = gst_rtc_native_shared_forget_track,
+    .unblock = transport_unblock,
+    .add_stats = transport_add_stats,
+    .close = transport_close,
+    .settle = transport_settle,
+    .free = transport_free,
+};

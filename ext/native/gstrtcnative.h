@@ -1,0 +1,14 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "rtc/gstrtctransport.h"
+
+G_BEGIN_DECLS
+
+/* The transport "native": ICE, DTLS and SRTP of rtclink's own, one thread for all peers of an rtcbin. */
+extern const GstRtcTransportClass gst_rtc_native_transport;
+
+G_END_DECLS

@@ -1,0 +1,115 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcpoll.h"
+#include "core/rtcmessage.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define MAX_EVENTS 64
+
+struct _GstRtcWatch
+{
+  int fd;
+  GstRtcWatchFunc func; /* NULL: removed, and freed once the events at hand are through */
+  gpointer user_data;
+};
+
+struct _GstRtcPoll
+{
+  GSource source;
+
+  /* loop */
+  int epoll;
+  gboolean dispatching;
+  GPtrArray *removed; /* of GstRtcWatch */
+};
+
+static gboolean
+poll_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  GstRtcPoll *self = (GstRtcPoll *)source;
+  struct epoll_event events[MAX_EVENTS];
+  int n = epoll_wait (self->epoll, events, MAX_EVENTS, 0);
+
+  g_source_ref (source);
+  self->dispatching = TRUE;
+  for (int i = 0; i < n; i++) {
+    GstRtcWatch *watch = events[i].data.ptr;
+
+    if (watch->func)
+      watch->func (watch->fd, watch->user_data);
+  }
+  self->dispatching = FALSE;
+  g_ptr_array_set_size (self->removed, 0);
+  g_source_unref (source);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+poll_finalize (GSource *source)
+{
+  GstRtcPoll *self = (GstRtcPoll *)source;
+
+  g_ptr_array_unref (self->removed);
+  if (self->epoll >= 0)
+    close (self->epoll);
+}
+
+static GSourceFuncs poll_funcs = {.dispatch = poll_dispatch, .finalize = poll_finalize};
+
+GstRtcPoll *
+gst_rtc_poll_new (GstRtcLoop *loop, GError **error)
+{
+  GstRtcPoll *self = (GstRtcPoll *)g_source_new (&poll_funcs, sizeof (GstRtcPoll));
+
+  self->removed = g_ptr_array_new_with_free_func (g_free);
+  self->epoll = epoll_create1 (EPOLL_CLOEXEC);
+  if (self->epoll < 0) {
+    g_set_error (
+        error, RTC_ERROR, RTC_ERROR_SETUP_FAILED, "The system gives no epoll descriptor: %s", g_strerror (errno));
+    g_source_unref (&self->source);
+    return NULL;
+  }
+  g_source_add_unix_fd (&self->source, self->epoll, G_IO_IN);
+  g_source_set_static_name (&self->source, "rtclink-epoll");
+  g_source_attach (&self->source, gst_rtc_loop_get_context (loop));
+  return self;
+}
+
+void
+gst_rtc_poll_free (GstRtcPoll *self)
+{
+  g_source_destroy (&self->source);
+  g_source_unref (&self->source);
+}
+
+GstRtcWatch *
+gst_rtc_poll_add (GstRtcPoll *self, int fd, GstRtcWatchFunc func, gpointer user_data)
+{
+  GstRtcWatch *watch = g_new (GstRtcWatch, 1);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+
+  *watch = (GstRtcWatch){fd, func, user_data};
+  epoll_ctl (self->epoll, EPOLL_CTL_ADD, fd, &event);
+  return watch;
+}
+
+void
+gst_rtc_poll_remove (GstRtcPoll *self, GstRtcWatch *watch)
+{
+  epoll_ctl (self->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  watch->func = NULL;
+  if (self->dispatching)
+    g_ptr_array_add (self->removed, watch);
+  else
+    g_free (watch);
+}

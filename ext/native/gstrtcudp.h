@@ -1,0 +1,37 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "rtcaddress.h"
+
+G_BEGIN_DECLS
+
+/* A UDP socket that sends and receives many datagrams with one system call where the kernel can (UDP GSO, recvmmsg).
+ * One thread. */
+typedef struct _GstRtcUdp GstRtcUdp;
+
+/* PORT 0: any. Bound to all addresses, IPv6 and IPv4; IPv4 alone where there is no IPv6. NULL with ERROR (RTC_ERROR,
+ * RTC_ERROR_SETUP_FAILED) that says what to do when the port is taken. */
+GstRtcUdp *gst_rtc_udp_new (guint port, GError **error);
+void gst_rtc_udp_free (GstRtcUdp *udp);
+
+int gst_rtc_udp_get_fd (GstRtcUdp *udp);
+guint gst_rtc_udp_get_port (GstRtcUdp *udp);
+
+/* Sends N datagrams, which stand one behind the other in DATA, to one address. Returns how many the system took; the
+ * rest is lost. */
+guint gst_rtc_udp_send (GstRtcUdp *udp, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
+
+/* The same for a socket that somebody else made. GSO: (inout): TRUE at first; becomes FALSE when the system turned out
+ * not to have it. */
+guint gst_rtc_udp_send_on (
+    int fd, gboolean mapped, gboolean *gso, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
+
+typedef void (*GstRtcUdpFunc) (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data);
+
+/* Reads what is there, at most a few hundred datagrams: others want to be served too. */
+void gst_rtc_udp_receive (GstRtcUdp *udp, GstRtcUdpFunc func, gpointer user_data);
+
+G_END_DECLS

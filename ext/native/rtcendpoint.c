@@ -1,0 +1,380 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "rtcendpoint.h"
+#include "core/rtcmessage.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+typedef struct
+{
+  guint mline;
+  RtcSender *sender;
+  RtcHistory *history; /* borrowed; NULL: nothing was sent yet */
+} Line;
+
+struct _RtcEndpoint
+{
+  const RtcEndpointEvents *events;
+  gpointer user_data;
+  RtcDtls *dtls;
+  RtcSrtpSender *outgoing;
+  RtcSrtpReceiver *incoming;
+  const gchar *profile;
+  GArray *lines; /* of Line, those that send */
+  guint16 twcc; /* number of the next packet */
+  RtcEndpointStats stats;
+
+  /* during a call */
+  gint64 now;
+  guint64 ntp;
+};
+
+static void
+transmit (const guint8 *data, gsize size, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+
+  self->stats.packets_sent++;
+  self->stats.bytes_sent += size;
+  self->events->transmit (data, size, self->user_data);
+}
+
+/* DTLS. */
+
+static void
+on_dtls_transmit (RtcDtls *dtls, const guint8 *data, gsize size, gpointer user_data)
+{
+  transmit (data, size, user_data);
+}
+
+static GError *
+install_keys (RtcEndpoint *self)
+{
+  RtcSrtpKeys ours, theirs;
+
+  if (!rtc_dtls_get_srtp_keys (self->dtls, &ours, &theirs))
+    return g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED,
+        "The peer agreed on no SRTP profile in the DTLS handshake; SRTP_AEAD_AES_128_GCM and "
+        "SRTP_AES128_CM_HMAC_SHA1_80 were offered");
+  self->outgoing = rtc_srtp_sender_new (&ours);
+  self->incoming = rtc_srtp_receiver_new (&theirs);
+  self->profile = rtc_srtp_profile_to_string (ours.profile);
+  OPENSSL_cleanse (&ours, sizeof (ours));
+  OPENSSL_cleanse (&theirs, sizeof (theirs));
+  return NULL;
+}
+
+static void
+on_dtls_state (RtcDtls *dtls, RtcDtlsState state, const GError *error, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+  GError *no_keys = NULL;
+
+  if (state == RTC_DTLS_CONNECTED && !self->outgoing)
+    no_keys = install_keys (self);
+  if (no_keys)
+    self->events->state (RTC_DTLS_FAILED, no_keys, self->user_data);
+  else
+    self->events->state (state, error, self->user_data);
+  g_clear_error (&no_keys);
+}
+
+static void
+on_dtls_data (RtcDtls *dtls, const guint8 *data, gsize size, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+
+  if (self->events->data)
+    self->events->data (data, size, self->user_data);
+}
+
+static const RtcDtlsEvents dtls_events = {
+    .transmit = on_dtls_transmit,
+    .state = on_dtls_state,
+    .data = on_dtls_data,
+};
+
+/* What the peer reports. */
+
+static Line *
+find_line (RtcEndpoint *self, guint mline)
+{
+  for (guint i = 0; i < self->lines->len; i++) {
+    if (g_array_index (self->lines, Line, i).mline == mline)
+      return &g_array_index (self->lines, Line, i);
+  }
+  return NULL;
+}
+
+static Line *
+find_line_by_ssrc (RtcEndpoint *self, guint32 ssrc)
+{
+  for (guint i = 0; i < self->lines->len; i++) {
+    if (rtc_sender_get_config (g_array_index (self->lines, Line, i).sender)->ssrc == ssrc)
+      return &g_array_index (self->lines, Line, i);
+  }
+  return NULL;
+}
+
+static void
+on_report (const RtcRtcpReport *report, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+  Line *line = find_line_by_ssrc (self, report->ssrc);
+
+  if (line)
+    rtc_sender_take_report (line->sender, report, self->ntp);
+}
+
+static void
+on_nack (const RtcRtcpNack *nack, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+  Line *line = find_line_by_ssrc (self, nack->ssrc);
+
+  if (line && line->history)
+    rtc_sender_take_nack (line->sender, nack, line->history, self->outgoing, &self->twcc, self->now, transmit, self);
+}
+
+static void
+on_pli (guint32 ssrc, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+  Line *line = find_line_by_ssrc (self, ssrc);
+
+  if (line) {
+    rtc_sender_count_pli (line->sender);
+    self->events->key_frame_wanted (line->mline, self->user_data);
+  }
+}
+
+static void
+on_fir (guint32 ssrc, guint8 number, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+  Line *line = find_line_by_ssrc (self, ssrc);
+
+  if (line) {
+    rtc_sender_count_fir (line->sender);
+    self->events->key_frame_wanted (line->mline, self->user_data);
+  }
+}
+
+static const RtcRtcpFuncs rtcp_funcs = {
+    .report = on_report,
+    .nack = on_nack,
+    .pli = on_pli,
+    .fir = on_fir,
+};
+
+/* From outside. */
+
+RtcEndpoint *
+rtc_endpoint_new (RtcDtlsIdentity *identity, const RtcEndpointEvents *events, gpointer user_data)
+{
+  RtcEndpoint *self = g_new0 (RtcEndpoint, 1);
+
+  self->events = events;
+  self->user_data = user_data;
+  self->dtls = rtc_dtls_new (identity, &dtls_events, self);
+  self->lines = g_array_new (FALSE, FALSE, sizeof (Line));
+  self->twcc = g_random_int ();
+  return self;
+}
+
+void
+rtc_endpoint_free (RtcEndpoint *self)
+{
+  for (guint i = 0; i < self->lines->len; i++)
+    rtc_sender_free (g_array_index (self->lines, Line, i).sender);
+  g_array_unref (self->lines);
+  g_clear_pointer (&self->outgoing, rtc_srtp_sender_free);
+  g_clear_pointer (&self->incoming, rtc_srtp_receiver_free);
+  rtc_dtls_free (self->dtls);
+  g_free (self);
+}
+
+void
+rtc_endpoint_add_sender (RtcEndpoint *self, guint mline, const RtcSenderConfig *config)
+{
+  Line line = {mline, rtc_sender_new (config), NULL};
+
+  g_array_append_val (self->lines, line);
+}
+
+void
+rtc_endpoint_set_history (RtcEndpoint *self, guint mline, RtcHistory *history)
+{
+  Line *line = find_line (self, mline);
+
+  if (line)
+    line->history = history;
+}
+
+RtcSender *
+rtc_endpoint_get_sender (RtcEndpoint *self, guint mline)
+{
+  Line *line = find_line (self, mline);
+
+  return line ? line->sender : NULL;
+}
+
+RtcHistory *
+rtc_endpoint_get_history (RtcEndpoint *self, guint mline)
+{
+  Line *line = find_line (self, mline);
+
+  return line ? line->history : NULL;
+}
+
+void
+rtc_endpoint_start (RtcEndpoint *self, gboolean is_server, gchar **fingerprints, gint64 now)
+{
+  rtc_dtls_start (self->dtls, is_server, fingerprints, now);
+}
+
+static gboolean
+take_rtp (RtcEndpoint *self, guint8 *data, gsize size)
+{
+  if (rtc_srtp_receiver_unprotect (self->incoming, data, &size) != RTC_SRTP_OK)
+    return FALSE;
+  self->stats.packets_received++;
+  self->stats.bytes_received += size;
+  self->events->rtp (data, size, self->now, self->user_data);
+  return TRUE;
+}
+
+static gboolean
+take_rtcp (RtcEndpoint *self, guint8 *data, gsize size)
+{
+  if (rtc_srtp_receiver_unprotect_rtcp (self->incoming, data, &size) != RTC_SRTP_OK)
+    return FALSE;
+  rtc_rtcp_read (data, size, &rtcp_funcs, self);
+  self->events->rtcp (data, size, self->now, self->user_data);
+  return TRUE;
+}
+
+gboolean
+rtc_endpoint_take (RtcEndpoint *self, guint8 *data, gsize size, gint64 now, guint64 ntp)
+{
+  RtcDatagram kind = rtc_datagram_kind (data, size);
+  gboolean authentic = FALSE;
+
+  self->now = now;
+  self->ntp = ntp;
+  if (kind == RTC_DATAGRAM_DTLS) {
+    rtc_dtls_take (self->dtls, data, size, now);
+    return FALSE;
+  }
+  if (kind == RTC_DATAGRAM_RTP && self->incoming)
+    authentic = take_rtp (self, data, size);
+  else if (kind == RTC_DATAGRAM_RTCP && self->incoming)
+    authentic = take_rtcp (self, data, size);
+  self->stats.packets_discarded += !authentic;
+  return authentic;
+}
+
+gint64
+rtc_endpoint_get_deadline (RtcEndpoint *self)
+{
+  gint64 deadline = rtc_dtls_get_deadline (self->dtls);
+
+  for (guint i = 0; self->outgoing && i < self->lines->len; i++) {
+    gint64 report = rtc_sender_get_report_deadline (g_array_index (self->lines, Line, i).sender);
+
+    if (report >= 0 && (deadline < 0 || report < deadline))
+      deadline = report;
+  }
+  return deadline;
+}
+
+static void
+protect_and_transmit_rtcp (RtcEndpoint *self, guint8 *packet, gsize size)
+{
+  size = rtc_srtp_sender_protect_rtcp (self->outgoing, packet, size);
+  if (size)
+    transmit (packet, size, self);
+}
+
+void
+rtc_endpoint_tick (RtcEndpoint *self, gint64 now, guint64 ntp, guint64 ntp_at_0)
+{
+  guint8 packet[RTC_RTCP_MAX_REPORT + RTC_SRTCP_OVERHEAD];
+  gint64 handshake = rtc_dtls_get_deadline (self->dtls);
+
+  self->now = now;
+  self->ntp = ntp;
+  if (handshake >= 0 && handshake <= now)
+    rtc_dtls_tick (self->dtls, now);
+  for (guint i = 0; self->outgoing && i < self->lines->len; i++) {
+    RtcSender *sender = g_array_index (self->lines, Line, i).sender;
+    gint64 due = rtc_sender_get_report_deadline (sender);
+    gsize size;
+
+    if (due < 0 || due > now)
+      continue;
+    size = rtc_sender_write_report (sender, ntp_at_0, ntp, packet);
+    rtc_sender_reported (sender, now);
+    if (size)
+      protect_and_transmit_rtcp (self, packet, size);
+  }
+}
+
+gsize
+rtc_endpoint_write (RtcEndpoint *self, guint mline, const RtcPacket *packet, guint8 *out)
+{
+  Line *line = find_line (self, mline);
+  gsize size;
+
+  if (!line || !self->outgoing || rtc_dtls_get_state (self->dtls) != RTC_DTLS_CONNECTED)
+    return 0;
+  size = rtc_sender_write (line->sender, packet, self->outgoing, &self->twcc, out);
+  self->stats.packets_sent++;
+  self->stats.bytes_sent += size;
+  return size;
+}
+
+void
+rtc_endpoint_send_rtcp (RtcEndpoint *self, const guint8 *data, gsize size)
+{
+  guint8 packet[RTC_ENDPOINT_MAX_RTCP + RTC_SRTCP_OVERHEAD];
+
+  if (!self->outgoing || size > RTC_ENDPOINT_MAX_RTCP)
+    return;
+  memcpy (packet, data, size);
+  protect_and_transmit_rtcp (self, packet, size);
+}
+
+gboolean
+rtc_endpoint_send_data (RtcEndpoint *self, const guint8 *data, gsize size)
+{
+  return rtc_dtls_send (self->dtls, data, size);
+}
+
+void
+rtc_endpoint_close (RtcEndpoint *self)
+{
+  rtc_dtls_close (self->dtls);
+}
+
+RtcDtls *
+rtc_endpoint_get_dtls (RtcEndpoint *self)
+{
+  return self->dtls;
+}
+
+const gchar *
+rtc_endpoint_get_srtp_profile (RtcEndpoint *self)
+{
+  return self->profile;
+}
+
+const RtcEndpointStats *
+rtc_endpoint_get_stats (RtcEndpoint *self)
+{
+  return &self->stats;
+}
