@@ -8,13 +8,10 @@
 #endif
 
 #include "gstrtcicelite.h"
+#include "gstrtcinterfaces.h"
 #include "gstrtcudp.h"
 #include "rtcicelite.h"
 #include "core/rtcmessage.h"
-
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 
 #define TICK_MS 1000
 /* RFC 7675: consent ends 30 s after the last check. Browsers check every 2 to 6 s. */
@@ -125,34 +122,6 @@ tick (gpointer user_data)
   }
 }
 
-/* This machine's own addresses; loopback only where there is nothing else. */
-static GPtrArray *
-list_addresses (void)
-{
-  GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
-  struct ifaddrs *all = NULL;
-
-  if (getifaddrs (&all) != 0)
-    return found;
-  for (guint loopback = 0; loopback < 2 && found->len == 0; loopback++) {
-    for (struct ifaddrs *at = all; at; at = at->ifa_next) {
-      gsize size = at->ifa_addr && at->ifa_addr->sa_family == AF_INET6 ? sizeof (struct sockaddr_in6)
-                                                                       : sizeof (struct sockaddr_in);
-      RtcAddress address;
-
-      if (!at->ifa_addr || !(at->ifa_flags & IFF_UP) || !(at->ifa_flags & IFF_LOOPBACK) != !loopback
-          || !rtc_address_from_sockaddr (&address, at->ifa_addr, size))
-        continue;
-      /* Link-local ones need a zone, which candidates do not have. */
-      if (address.family == 6 && address.ip[0] == 0xfe && (address.ip[1] & 0xc0) == 0x80)
-        continue;
-      g_ptr_array_add (found, rtc_address_ip_to_string (&address));
-    }
-  }
-  freeifaddrs (all);
-  return found;
-}
-
 GstRtcLite *
 gst_rtc_lite_new (GstRtcLoop *loop, GstRtcPoll *poll, guint port, const gchar *advertise, GError **error)
 {
@@ -205,7 +174,7 @@ agent_gather (GstRtcIce *ice)
 {
   Agent *self = (Agent *)ice;
   /* Interfaces come and go: asked anew for each peer. */
-  GPtrArray *addresses = self->lite->addresses ? g_ptr_array_ref (self->lite->addresses) : list_addresses ();
+  GPtrArray *addresses = self->lite->addresses ? g_ptr_array_ref (self->lite->addresses) : gst_rtc_interfaces_list ();
 
   for (guint i = 0; i < addresses->len; i++) {
     const gchar *ip = g_ptr_array_index (addresses, i);

@@ -71,8 +71,15 @@ open_ice (GstRtcNative *t)
 static GstRtcNativeLocal
 describe_local (GstRtcNative *t)
 {
-  return (GstRtcNativeLocal){t->ice->ufrag, t->ice->password, t->shared->lite != NULL,
-      rtc_dtls_identity_get_fingerprint (t->shared->identity), t->shared->cname, t->ssrcs, t->rtx_ssrcs};
+  return (GstRtcNativeLocal){
+      .ufrag = t->ice->ufrag,
+      .password = t->ice->password,
+      .lite = t->shared->lite != NULL,
+      .fingerprint = rtc_dtls_identity_get_fingerprint (t->shared->identity),
+      .cname = t->shared->cname,
+      .ssrcs = t->ssrcs,
+      .rtx_ssrcs = t->rtx_ssrcs,
+  };
 }
 
 static void
@@ -116,7 +123,7 @@ take_remote (GstRtcNative *t, const GstSDPMessage *sdp)
 {
   GError *error = NULL;
 
-  if (!gst_rtc_native_sdp_read (sdp, t->is_offerer, t->shared->lite != NULL, &t->remote, &error)) {
+  if (!gst_rtc_native_sdp_read (sdp, t->lines, t->is_offerer, t->shared->lite != NULL, &t->remote, &error)) {
     gst_rtc_native_fail (t, error);
     return FALSE;
   }
@@ -132,12 +139,8 @@ begin (GstRtcNative *t, const GstSDPMessage *remote)
       t->base.bin, t->lines, remote, t->config.latency, &gst_rtc_native_receiver_events, t);
   t->remote_known = TRUE;
   t->ice->klass->set_remote (t->ice, t->remote.ufrag, t->remote.password, t->remote.lite);
-  for (guint i = 0; t->remote.candidates && i < t->remote.candidates->len; i++) {
-    const gchar *text = g_ptr_array_index (t->remote.candidates, i), *candidate = strchr (text, ' ');
-
-    if (candidate)
-      t->ice->klass->add_candidate (t->ice, candidate + 1);
-  }
+  for (guint i = 0; t->remote.candidates && i < t->remote.candidates->len; i++)
+    t->ice->klass->add_candidate (t->ice, g_ptr_array_index (t->remote.candidates, i));
   gst_rtc_native_path_changed (t);
 }
 

@@ -1,0 +1,416 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcice.h"
+#include "gstrtcinterfaces.h"
+#include "gstrtcudp.h"
+#include "core/rtccandidate.h"
+#include "core/rtcmessage.h"
+
+#include <nice/agent.h>
+#include <gio/gio.h>
+#include <string.h>
+
+#define PACING_MS 5
+#define DATAGRAM 2048
+#define BATCH 16
+#define ROUNDS 8
+
+typedef struct
+{
+  int fd;
+  GstRtcWatch *watch;
+} Socket;
+
+typedef struct
+{
+  GstRtcIce base;
+
+  /* loop */
+  GstRtcPoll *poll;
+  NiceAgent *agent;
+  guint stream;
+  GArray *sockets; /* of Socket: those of the agent */
+  GstRtcTransportState state;
+  gboolean relay_only;
+  gboolean gso;
+  gboolean may_send; /* the peer consents */
+  int direct; /* socket to send on without the agent; -1: through it (relays, TCP) */
+  RtcAddress remote;
+  guint8 *space;
+} Agent;
+
+#define COMPONENT 1
+
+static void
+set_state (Agent *self, GstRtcTransportState state, const GError *error)
+{
+  if (self->state == state && !error)
+    return;
+  self->state = state;
+  self->base.events->state (state, error, self->base.user_data);
+}
+
+/* Receiving. */
+
+static void
+readable (int fd, gpointer user_data)
+{
+  Agent *self = user_data;
+  GInputVector vectors[BATCH];
+  NiceInputMessage messages[BATCH];
+  NiceAgent *agent = g_object_ref (self->agent);
+  gint n = BATCH;
+
+  for (guint round = 0; n == BATCH && round < ROUNDS && self->agent; round++) {
+    gint64 now;
+
+    for (guint i = 0; i < BATCH; i++) {
+      vectors[i] = (GInputVector){self->space + i * DATAGRAM, DATAGRAM};
+      messages[i] = (NiceInputMessage){&vectors[i], 1, NULL, 0};
+    }
+    n = nice_agent_recv_messages_nonblocking (agent, self->stream, COMPONENT, messages, BATCH, NULL, NULL);
+    now = g_get_monotonic_time ();
+    for (gint i = 0; i < n; i++)
+      self->base.events->datagram (self->space + i * DATAGRAM, messages[i].length, now, self->base.user_data);
+  }
+  g_object_unref (agent);
+}
+
+static gboolean
+is_watched (Agent *self, int fd)
+{
+  for (guint i = 0; i < self->sockets->len; i++) {
+    if (g_array_index (self->sockets, Socket, i).fd == fd)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void
+unwatch_all (Agent *self)
+{
+  for (guint i = 0; i < self->sockets->len; i++)
+    gst_rtc_poll_remove (self->poll, g_array_index (self->sockets, Socket, i).watch);
+  g_array_set_size (self->sockets, 0);
+}
+
+/* The agent opens sockets while it gathers. */
+static void
+watch_sockets (Agent *self)
+{
+  GPtrArray *sockets = nice_agent_get_sockets (self->agent, self->stream, COMPONENT);
+
+  for (guint i = 0; sockets && i < sockets->len; i++) {
+    int fd = g_socket_get_fd (g_ptr_array_index (sockets, i));
+
+    if (fd >= 0 && !is_watched (self, fd)) {
+      Socket socket = {fd, gst_rtc_poll_add (self->poll, fd, readable, self)};
+
+      g_array_append_val (self->sockets, socket);
+    }
+  }
+  g_clear_pointer (&sockets, g_ptr_array_unref);
+}
+
+/* What the agent tells; it runs on the loop alone. */
+
+static void
+on_candidate (NiceAgent *agent, NiceCandidate *candidate, gpointer user_data)
+{
+  Agent *self = user_data;
+  gchar *line;
+
+  watch_sockets (self);
+  if (self->relay_only && candidate->type != NICE_CANDIDATE_TYPE_RELAYED)
+    return;
+  line = nice_agent_generate_local_candidate_sdp (agent, candidate);
+  self->base.events->candidate (g_str_has_prefix (line, "a=") ? line + 2 : line, self->base.user_data);
+  g_free (line);
+}
+
+static void
+on_gathered (NiceAgent *agent, guint stream, gpointer user_data)
+{
+  Agent *self = user_data;
+
+  watch_sockets (self);
+  self->base.events->candidate (NULL, self->base.user_data);
+}
+
+static void
+on_selected (
+    NiceAgent *agent, guint stream, guint component, NiceCandidate *local, NiceCandidate *remote, gpointer user_data)
+{
+  Agent *self = user_data;
+  GSocket *socket = nice_agent_get_selected_socket (agent, stream, component);
+  union
+  {
+    struct sockaddr_storage storage;
+    struct sockaddr address;
+  } to;
+
+  self->direct = -1;
+  memset (&to, 0, sizeof (to));
+  nice_address_copy_to_sockaddr (&remote->addr, &to.address);
+  if (socket && local->type != NICE_CANDIDATE_TYPE_RELAYED && local->transport == NICE_CANDIDATE_TRANSPORT_UDP
+      && rtc_address_from_sockaddr (&self->remote, &to.address, sizeof (to)))
+    self->direct = g_socket_get_fd (socket);
+}
+
+static void
+on_state (NiceAgent *agent, guint stream, guint component, guint state, gpointer user_data)
+{
+  Agent *self = user_data;
+
+  self->may_send = state == NICE_COMPONENT_STATE_CONNECTED || state == NICE_COMPONENT_STATE_READY;
+  if (self->may_send) {
+    watch_sockets (self);
+    set_state (self, GST_RTC_TRANSPORT_CONNECTED, NULL);
+  } else if (state == NICE_COMPONENT_STATE_CONNECTING && self->state < GST_RTC_TRANSPORT_CHECKING) {
+    set_state (self, GST_RTC_TRANSPORT_CHECKING, NULL);
+  } else if (state == NICE_COMPONENT_STATE_FAILED && self->state >= GST_RTC_TRANSPORT_CONNECTED) {
+    set_state (self, GST_RTC_TRANSPORT_DISCONNECTED, NULL);
+  } else if (state == NICE_COMPONENT_STATE_FAILED) {
+    GError *error =
+        g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "No pair of candidates reached the other side");
+
+    set_state (self, self->state, error);
+    g_error_free (error);
+  }
+}
+
+/* From the transport. */
+
+static void
+agent_set_remote (GstRtcIce *ice, const gchar *ufrag, const gchar *password, gboolean lite)
+{
+  Agent *self = (Agent *)ice;
+
+  /* A lite side never begins: RFC 8445, section 6.1.1. */
+  if (lite)
+    g_object_set (self->agent, "controlling-mode", TRUE, NULL);
+  nice_agent_set_remote_credentials (self->agent, self->stream, ufrag, password);
+}
+
+static void
+agent_gather (GstRtcIce *ice)
+{
+  Agent *self = (Agent *)ice;
+
+  if (!nice_agent_gather_candidates (self->agent, self->stream)) {
+    GError *error = g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED,
+        "No local UDP port could be opened: is min-rtp-port to max-rtp-port used up, or the network down?");
+
+    set_state (self, self->state, error);
+    g_error_free (error);
+  }
+}
+
+static void
+agent_add_candidate (GstRtcIce *ice, const gchar *candidate)
+{
+  Agent *self = (Agent *)ice;
+  NiceCandidate *parsed;
+  GSList *list;
+  gchar *line;
+
+  if (!candidate) {
+    nice_agent_peer_candidate_gathering_done (self->agent, self->stream);
+    return;
+  }
+  /* A .local name (mDNS) would be asked of the system's resolver, which blocks and tells the network; the check that
+   * comes from there makes the pair anyway. TCP is off. */
+  if (rtc_candidate_is_mdns (candidate) || strstr (candidate, " tcp ") || strstr (candidate, " TCP "))
+    return;
+  line = g_strdup_printf ("a=%s", candidate);
+  parsed = nice_agent_parse_remote_candidate_sdp (self->agent, self->stream, line);
+  g_free (line);
+  if (!parsed)
+    return;
+  list = g_slist_append (NULL, parsed);
+  nice_agent_set_remote_candidates (self->agent, self->stream, COMPONENT, list);
+  g_slist_free_full (list, (GDestroyNotify)nice_candidate_free);
+}
+
+static gboolean
+agent_send (GstRtcIce *ice, const GstRtcIceBatch *batch)
+{
+  Agent *self = (Agent *)ice;
+  const guint8 *data = batch->data;
+  guint sent = 0;
+
+  if (!self->may_send)
+    return FALSE;
+  if (self->direct >= 0)
+    return gst_rtc_udp_send_on (self->direct, FALSE, &self->gso, &self->remote, batch->data, batch->sizes, batch->n)
+        == batch->n;
+  for (guint i = 0; i < batch->n; i++) {
+    sent += nice_agent_send (self->agent, self->stream, COMPONENT, batch->sizes[i], (const gchar *)data) > 0;
+    data += batch->sizes[i];
+  }
+  return sent == batch->n;
+}
+
+static void
+agent_heard (GstRtcIce *ice)
+{
+  /* The agent's own consent checks say whether the peer is there. */
+}
+
+static void
+copy_credentials (Agent *self)
+{
+  g_clear_pointer (&self->base.ufrag, g_free);
+  g_clear_pointer (&self->base.password, g_free);
+  nice_agent_get_local_credentials (self->agent, self->stream, &self->base.ufrag, &self->base.password);
+}
+
+static void
+agent_restart (GstRtcIce *ice)
+{
+  Agent *self = (Agent *)ice;
+
+  nice_agent_restart_stream (self->agent, self->stream);
+  copy_credentials (self);
+}
+
+static void
+agent_add_stats (GstRtcIce *ice, GstStructure *stats)
+{
+  Agent *self = (Agent *)ice;
+  NiceCandidate *local = NULL, *remote = NULL;
+
+  gst_structure_set (stats, "ice", G_TYPE_STRING, "full", NULL);
+  if (nice_agent_get_selected_pair (self->agent, self->stream, COMPONENT, &local, &remote)) {
+    gchar *from = nice_agent_generate_local_candidate_sdp (self->agent, local);
+    gchar *to = nice_agent_generate_local_candidate_sdp (self->agent, remote);
+
+    gst_structure_set (stats, "local-candidate", G_TYPE_STRING, from, "remote-candidate", G_TYPE_STRING, to, NULL);
+    g_free (from);
+    g_free (to);
+  }
+}
+
+static void
+closed (GObject *agent, GAsyncResult *result, gpointer user_data)
+{
+  g_object_unref (agent);
+}
+
+static void
+agent_free (GstRtcIce *ice)
+{
+  Agent *self = (Agent *)ice;
+
+  unwatch_all (self);
+  g_array_unref (self->sockets);
+  g_signal_handlers_disconnect_by_data (self->agent, self);
+  /* A relay is told that it is not needed any more, which takes a while; the callback drops the reference. */
+  nice_agent_close_async (self->agent, closed, NULL);
+  self->agent = NULL;
+  g_free (ice->ufrag);
+  g_free (ice->password);
+  g_free (self->space);
+  g_free (self);
+}
+
+static const GstRtcIceClass full_class = {
+    .name = "full",
+    .set_remote = agent_set_remote,
+    .gather = agent_gather,
+    .add_candidate = agent_add_candidate,
+    .send = agent_send,
+    .heard = agent_heard,
+    .restart = agent_restart,
+    .add_stats = agent_add_stats,
+    .free = agent_free,
+};
+
+/* Beginning. */
+
+static void
+add_turn (Agent *self, const gchar *url)
+{
+  GError *error = NULL;
+  GUri *uri = g_uri_parse (url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_PARSE_RELAXED, &error);
+  gboolean tcp;
+
+  if (!uri) {
+    g_clear_error (&error);
+    return;
+  }
+  tcp = g_uri_get_query (uri) && strstr (g_uri_get_query (uri), "transport=tcp");
+  nice_agent_set_relay_info (self->agent, self->stream, COMPONENT, g_uri_get_host (uri),
+      g_uri_get_port (uri) > 0 ? g_uri_get_port (uri) : 3478, g_uri_get_user (uri) ? g_uri_get_user (uri) : "",
+      g_uri_get_password (uri) ? g_uri_get_password (uri) : "",
+      tcp ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP);
+  g_uri_unref (uri);
+}
+
+static void
+add_addresses (Agent *self)
+{
+  GPtrArray *addresses = gst_rtc_interfaces_list ();
+
+  for (guint i = 0; i < addresses->len; i++) {
+    NiceAddress address;
+
+    nice_address_init (&address);
+    if (nice_address_set_from_string (&address, g_ptr_array_index (addresses, i)))
+      nice_agent_add_local_address (self->agent, &address);
+  }
+  g_ptr_array_unref (addresses);
+}
+
+static void
+configure (Agent *self, const GstRtcTransportConfig *config, gboolean controlling)
+{
+  g_object_set (self->agent, "controlling-mode", controlling, "ice-tcp", FALSE, "upnp", FALSE, "stun-pacing-timer",
+      PACING_MS, "force-relay", config->relay_only, NULL);
+  if (config->stun_server) {
+    GUri *uri = g_uri_parse (config->stun_server, G_URI_FLAGS_PARSE_RELAXED, NULL);
+
+    if (uri)
+      g_object_set (self->agent, "stun-server", g_uri_get_host (uri), "stun-server-port",
+          g_uri_get_port (uri) > 0 ? g_uri_get_port (uri) : 3478, NULL);
+    g_clear_pointer (&uri, g_uri_unref);
+  }
+  add_addresses (self);
+  self->stream = nice_agent_add_stream (self->agent, 1);
+  if (config->min_rtp_port)
+    nice_agent_set_port_range (self->agent, self->stream, COMPONENT, config->min_rtp_port, config->max_rtp_port);
+  for (guint i = 0; config->turn_servers && config->turn_servers[i]; i++)
+    add_turn (self, config->turn_servers[i]);
+}
+
+GstRtcIce *
+gst_rtc_ice_full_new (GstRtcPoll *poll, GstRtcLoop *loop, const GstRtcTransportConfig *config, gboolean controlling,
+    const GstRtcIceEvents *events, gpointer user_data, GError **error)
+{
+  Agent *self = g_new0 (Agent, 1);
+
+  self->base = (GstRtcIce){.klass = &full_class, .events = events, .user_data = user_data};
+  self->poll = poll;
+  self->direct = -1;
+  self->gso = TRUE;
+  self->relay_only = config->relay_only;
+  self->state = GST_RTC_TRANSPORT_GATHERING;
+  self->sockets = g_array_new (FALSE, FALSE, sizeof (Socket));
+  self->space = g_malloc (BATCH * DATAGRAM);
+  self->agent = nice_agent_new_full (gst_rtc_loop_get_context (loop), NICE_COMPATIBILITY_RFC5245,
+      NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS);
+  configure (self, config, controlling);
+  copy_credentials (self);
+  g_signal_connect (self->agent, "new-candidate-full", G_CALLBACK (on_candidate), self);
+  g_signal_connect (self->agent, "candidate-gathering-done", G_CALLBACK (on_gathered), self);
+  g_signal_connect (self->agent, "new-selected-pair-full", G_CALLBACK (on_selected), self);
+  g_signal_connect (self->agent, "component-state-changed", G_CALLBACK (on_state), self);
+  return &self->base;
+}
