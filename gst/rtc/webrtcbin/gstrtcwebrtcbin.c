@@ -50,6 +50,8 @@ gst_rtc_webrtc_unref (gpointer data)
   g_clear_pointer (&t->offer, gst_sdp_message_free);
   g_strfreev (t->fingerprints);
   g_free (t->feeds);
+  g_mutex_clear (&t->lock);
+  g_cond_clear (&t->answered);
   g_free (t);
 }
 
@@ -326,6 +328,8 @@ transport_open (
     return NULL;
   t = g_new0 (GstRtcWebrtc, 1);
   t->ref_count = 1;
+  g_mutex_init (&t->lock);
+  g_cond_init (&t->answered);
   t->base = (GstRtcTransport){.klass = &gst_rtc_webrtcbin_transport, .events = events, .user_data = user_data};
   t->loop = config->loop;
   t->base.bin = gst_object_ref_sink (gst_bin_new (NULL));
@@ -364,18 +368,6 @@ transport_close (GstRtcTransport *base)
   g_signal_handlers_disconnect_by_data (t->webrtc, t);
 }
 
-/* webrtcbin works off what it was told one after the other, in a thread of its own. Stopped in the middle of it, it
- * leaves elements that run for ever. An answer to the last question means that there is nothing before it. */
-static void
-transport_settle (GstRtcTransport *base)
-{
-  GstPromise *promise = gst_promise_new ();
-
-  g_signal_emit_by_name (((GstRtcWebrtc *)base)->webrtc, "get-stats", NULL, promise);
-  gst_promise_wait (promise);
-  gst_promise_unref (promise);
-}
-
 static void
 transport_free (GstRtcTransport *base)
 {
@@ -395,6 +387,6 @@ const GstRtcTransportClass gst_rtc_webrtcbin_transport = {
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
     .close = transport_close,
-    .settle = transport_settle,
+    .settle = gst_rtc_webrtc_settle,
     .free = transport_free,
 };

@@ -59,37 +59,7 @@ set_lines (GstRtcWebrtc *t, const GArray *lines, const GstRtcSdpTrack *tracks)
   }
 }
 
-static void
-send_description (GstRtcWebrtc *t, GstWebRTCSessionDescription *description)
-{
-  GstSDPMessage *sdp;
-
-  if (t->is_offerer) {
-    gst_sdp_message_copy (description->sdp, &sdp);
-    for (guint i = 0; i < t->lines->len && i < gst_sdp_message_medias_len (sdp); i++)
-      g_array_index (t->lines, GstRtcLine, i).mid =
-          g_strdup (gst_sdp_media_get_attribute_val (gst_sdp_message_get_media (sdp, i), "mid"));
-  } else {
-    sdp = gst_rtc_webrtc_widen_answer (description->sdp, t->offer, t->lines, (GstRtcSdpTrack *)t->tracks->data);
-  }
-  gst_rtc_webrtc_set_state (t, GST_RTC_TRANSPORT_GATHERING);
-  /* Before candidates come, which they do once the description is set; the mids are read from then on. */
-  t->base.events->description (&t->base, sdp, t->base.user_data);
-  g_signal_emit_by_name (t->webrtc, "set-local-description", description, NULL);
-}
-
-static void
-description_made (gpointer data)
-{
-  GstRtcWebrtcCall *call = data;
-
-  if (call->t->closed)
-    return;
-  if (call->description)
-    send_description (call->t, call->description);
-  else
-    gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
-}
+/* Asking webrtcbin. */
 
 static const GstStructure *
 get_reply (GstPromise *promise)
@@ -109,7 +79,110 @@ get_reply_error (const GstStructure *reply, RtcErrorCode code, const gchar *what
   return own;
 }
 
-/* webrtcbin's thread, or never: a promise that is dropped frees USER_DATA all the same. */
+/* FUNC ends with answered(). */
+static GstPromise *
+ask (GstRtcWebrtc *t, GstPromiseChangeFunc func)
+{
+  g_mutex_lock (&t->lock);
+  t->open_questions++;
+  g_mutex_unlock (&t->lock);
+  return gst_promise_new_with_change_func (func, gst_rtc_webrtc_call_new (t), gst_rtc_webrtc_call_free);
+}
+
+/* The promise and its reference to T may be gone after this. */
+static void
+answered (GstRtcWebrtc *t, GstPromise *promise)
+{
+  g_mutex_lock (&t->lock);
+  t->open_questions--;
+  g_cond_broadcast (&t->answered);
+  g_mutex_unlock (&t->lock);
+  gst_promise_unref (promise);
+}
+
+/* webrtcbin works off what it was told one after the other, in a thread of its own. Stopped in the middle of it, it
+ * leaves elements that run for ever. (get-stats would do for a last question, but GStreamer keeps the names in its
+ * answer for ever, which are others for each connection.) */
+void
+gst_rtc_webrtc_settle (GstRtcTransport *base)
+{
+  GstRtcWebrtc *t = (GstRtcWebrtc *)base;
+
+  g_mutex_lock (&t->lock);
+  while (t->open_questions > 0)
+    g_cond_wait (&t->answered, &t->lock);
+  g_mutex_unlock (&t->lock);
+}
+
+static void
+description_refused (gpointer data)
+{
+  GstRtcWebrtcCall *call = data;
+
+  gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
+}
+
+static void
+take_set_reply (GstPromise *promise, GstRtcWebrtc *t, RtcErrorCode code, const gchar *what)
+{
+  const GstStructure *reply = get_reply (promise);
+
+  if (reply && gst_structure_has_field (reply, "error")) {
+    GstRtcWebrtcCall *call = gst_rtc_webrtc_call_new (t);
+
+    call->error = get_reply_error (reply, code, what);
+    gst_rtc_loop_post (t->loop, description_refused, call, gst_rtc_webrtc_call_free);
+  }
+  answered (t, promise);
+}
+
+/* webrtcbin's thread. */
+static void
+on_local_reply (GstPromise *promise, gpointer user_data)
+{
+  take_set_reply (promise, ((GstRtcWebrtcCall *)user_data)->t, RTC_ERROR_SETUP_FAILED,
+      "webrtcbin does not take the description that it made");
+}
+
+static void
+on_remote_reply (GstPromise *promise, gpointer user_data)
+{
+  take_set_reply (
+      promise, ((GstRtcWebrtcCall *)user_data)->t, RTC_ERROR_BAD_SDP, "webrtcbin does not take the description");
+}
+
+static void
+send_description (GstRtcWebrtc *t, GstWebRTCSessionDescription *description)
+{
+  GstSDPMessage *sdp;
+
+  if (t->is_offerer) {
+    gst_sdp_message_copy (description->sdp, &sdp);
+    for (guint i = 0; i < t->lines->len && i < gst_sdp_message_medias_len (sdp); i++)
+      g_array_index (t->lines, GstRtcLine, i).mid =
+          g_strdup (gst_sdp_media_get_attribute_val (gst_sdp_message_get_media (sdp, i), "mid"));
+  } else {
+    sdp = gst_rtc_webrtc_widen_answer (description->sdp, t->offer, t->lines, (GstRtcSdpTrack *)t->tracks->data);
+  }
+  gst_rtc_webrtc_set_state (t, GST_RTC_TRANSPORT_GATHERING);
+  /* Before candidates come, which they do once the description is set; the mids are read from then on. */
+  t->base.events->description (&t->base, sdp, t->base.user_data);
+  g_signal_emit_by_name (t->webrtc, "set-local-description", description, ask (t, on_local_reply));
+}
+
+static void
+description_made (gpointer data)
+{
+  GstRtcWebrtcCall *call = data;
+
+  if (call->t->closed)
+    return;
+  if (call->description)
+    send_description (call->t, call->description);
+  else
+    gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
+}
+
 static void
 on_description_reply (GstPromise *promise, gpointer user_data)
 {
@@ -123,36 +196,7 @@ on_description_reply (GstPromise *promise, gpointer user_data)
   else
     call->error = get_reply_error (reply, RTC_ERROR_SETUP_FAILED, "webrtcbin could not make a description");
   gst_rtc_loop_post (t->loop, description_made, call, gst_rtc_webrtc_call_free);
-  gst_promise_unref (promise);
-}
-
-static void
-remote_refused (gpointer data)
-{
-  GstRtcWebrtcCall *call = data;
-
-  gst_rtc_webrtc_fail (call->t, g_steal_pointer (&call->error));
-}
-
-static void
-on_remote_reply (GstPromise *promise, gpointer user_data)
-{
-  GstRtcWebrtc *t = ((GstRtcWebrtcCall *)user_data)->t;
-  const GstStructure *reply = get_reply (promise);
-
-  if (reply && gst_structure_has_field (reply, "error")) {
-    GstRtcWebrtcCall *call = gst_rtc_webrtc_call_new (t);
-
-    call->error = get_reply_error (reply, RTC_ERROR_BAD_SDP, "webrtcbin does not take the description");
-    gst_rtc_loop_post (t->loop, remote_refused, call, gst_rtc_webrtc_call_free);
-  }
-  gst_promise_unref (promise);
-}
-
-static GstPromise *
-promise_new (GstRtcWebrtc *t, GstPromiseChangeFunc func)
-{
-  return gst_promise_new_with_change_func (func, gst_rtc_webrtc_call_new (t), gst_rtc_webrtc_call_free);
+  answered (t, promise);
 }
 
 static void
@@ -160,7 +204,7 @@ set_remote (GstRtcWebrtc *t, GstWebRTCSDPType type, GstSDPMessage *sdp)
 {
   GstWebRTCSessionDescription *description = gst_webrtc_session_description_new (type, sdp);
 
-  g_signal_emit_by_name (t->webrtc, "set-remote-description", description, promise_new (t, on_remote_reply));
+  g_signal_emit_by_name (t->webrtc, "set-remote-description", description, ask (t, on_remote_reply));
   gst_webrtc_session_description_free (description);
 }
 
@@ -181,7 +225,7 @@ gst_rtc_webrtc_make_offer (GstRtcTransport *base, const GArray *lines, const Gst
       add_receiver (t, preferences);
     gst_caps_unref (preferences);
   }
-  g_signal_emit_by_name (t->webrtc, "create-offer", NULL, promise_new (t, on_description_reply));
+  g_signal_emit_by_name (t->webrtc, "create-offer", NULL, ask (t, on_description_reply));
 }
 
 void
@@ -210,7 +254,7 @@ gst_rtc_webrtc_take_offer (
     gst_caps_unref (preferences);
   }
   set_remote (t, GST_WEBRTC_SDP_TYPE_OFFER, narrow);
-  g_signal_emit_by_name (t->webrtc, "create-answer", NULL, promise_new (t, on_description_reply));
+  g_signal_emit_by_name (t->webrtc, "create-answer", NULL, ask (t, on_description_reply));
 }
 
 void

@@ -37,6 +37,11 @@ typedef struct
   GstPad **feeds; /* by mline; what is sent begins there */
 
   gint connected; /* atomic */
+
+  GMutex lock;
+  GCond answered;
+  /* under lock */
+  guint open_questions; /* promises that webrtcbin has yet to answer */
 } GstRtcWebrtc;
 
 /* A call from a handler or a promise of webrtcbin, on its way to the loop. */
@@ -63,6 +68,7 @@ void gst_rtc_webrtc_make_offer (GstRtcTransport *base, const GArray *lines, cons
 void gst_rtc_webrtc_take_offer (
     GstRtcTransport *base, const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks);
 void gst_rtc_webrtc_take_answer (GstRtcTransport *base, const GstSDPMessage *answer, const GArray *lines);
+void gst_rtc_webrtc_settle (GstRtcTransport *base);
 
 /* gstrtcwebrtcsend.c: a queue in front of a new sink pad of webrtcbin, and the function of the table. */
 void gst_rtc_webrtc_add_sender (GstRtcWebrtc *t, const GstRtcLine *line, GstCaps *preferences);
