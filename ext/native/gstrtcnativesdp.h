@@ -8,16 +8,19 @@
 
 G_BEGIN_DECLS
 
-/* The descriptions of the native transport: pure functions over GstSDPMessage (RFC 8829, 8839, 8843, 8866). */
+/* The descriptions of the native transport: pure functions over GstSDPMessage (RFC 8829, 8839, 8843, 8866). What is
+ * decided about codecs and directions is decided before, for all transports alike (rtc/gstrtcsdp.h). */
 
-/* What one side of the transport is described with. Strings are borrowed. */
+/* What one side of the transport is described with. Everything is borrowed. */
 typedef struct
 {
   const gchar *ufrag, *password;
   gboolean lite;
-  const gchar *fingerprint; /* "sha-256 AB:.." */
-  const gchar *cname;
-  guint32 *ssrcs, *rtx_ssrcs; /* by m-line; of what we send */
+  const gchar *fingerprint; /* "sha-256 AB:..", upper case: Firefox takes no other */
+  const gchar *cname; /* also the name of the one stream that all tracks are part of */
+  const guint32 *ssrcs, *rtx_ssrcs; /* by m-line; of what we send */
+  const gchar *const *candidates; /* "candidate:..", all there will be; NULL: they come one by one, later */
+  guint version; /* of o=: one more with each description that is not the first (RFC 8829, section 5.2.2) */
 } GstRtcNativeLocal;
 
 /* What a peer's description says. */
@@ -25,28 +28,31 @@ typedef struct
 {
   gchar *ufrag, *password;
   gboolean lite;
-  gboolean ice_restart_capable; /* trickle or not does not matter: candidates that come are taken */
-  gchar **fingerprints;
+  gchar **fingerprints; /* as gst_rtc_sdp_get_fingerprints() returns them */
   gboolean is_dtls_server; /* WE are: a=setup of the peer is active, or actpass in its offer */
-  GPtrArray
-      *candidates; /* of gchar: what stood in the description, with the bundled line's number in front: "0 cand.." */
+  guint mline; /* the section that speaks for the bundle (RFC 8843: the tagged one) */
+  GPtrArray *candidates; /* of gchar: "candidate:..", what stood in the description for that section */
 } GstRtcNativeRemote;
 
 void gst_rtc_native_remote_clear (GstRtcNativeRemote *remote);
 
-/* An offer with one section a line, bundled, setup actpass; mids "0", "1".. are filled into LINES, and payload types
- * where they are -1. (transfer full) */
+/* An offer with one section a line, bundled, setup actpass. Mids "0", "1".. and payload types are filled into LINES
+ * where there are none yet, so that a second offer keeps those of the first; a line that is not accepted (any more) has
+ * port 0. A line that only receives is offered with every codec that is installed until an answer has chosen one (its
+ * CAPS are set), and its payload is that of the first one. (transfer full) */
 GstSDPMessage *gst_rtc_native_sdp_offer (GArray *lines, const GstRtcSdpTrack *tracks, const GstRtcNativeLocal *local);
 
 /* The answer to OFFER: a section for each of its sections, rejected ones with port 0 and out of the group; payload
- * types, extension ids and order are the offer's; setup passive where the offer leaves the choice. (transfer full) */
+ * types, extension ids and order are the offer's; setup passive where the offer leaves the choice. Only after
+ * gst_rtc_native_sdp_read() took the offer. (transfer full) */
 GstSDPMessage *gst_rtc_native_sdp_answer (
     const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks, const GstRtcNativeLocal *local);
 
-/* Reads the transport of a description that gst_rtc_sdp_parse() let pass. FALSE with ERROR (RTC_ERROR_BAD_SDP) when it
- * cannot be used: no credentials, an unknown a=setup, sections that are not bundled while more than one is accepted,
- * two lite sides. */
-gboolean gst_rtc_native_sdp_read (
-    const GstSDPMessage *sdp, gboolean is_answer, gboolean we_are_lite, GstRtcNativeRemote *remote, GError **error);
+/* Reads the transport of a description that gst_rtc_sdp_parse() let pass. LINES: as gst_rtc_sdp_plan_answer() or
+ * gst_rtc_sdp_apply_answer() left them. FALSE with ERROR (RTC_ERROR_BAD_SDP), and nothing in REMOTE, when it cannot be
+ * used: no credentials, an a=setup that makes no sense there, sections that are not bundled while more than one is
+ * accepted, no a=rtcp-mux, two lite sides. */
+gboolean gst_rtc_native_sdp_read (const GstSDPMessage *sdp, const GArray *lines, gboolean is_answer,
+    gboolean we_are_lite, GstRtcNativeRemote *remote, GError **error);
 
 G_END_DECLS
