@@ -30,8 +30,8 @@ typedef struct
 {
   RtcSrtpProfile profile;
   EVP_CIPHER_CTX *aes; /* keyed once; a packet only sets its IV */
-  SHA_CTX inner, outer; /* HMAC-SHA1 after the block with the key: copied for each packet */
   guint8 iv[16]; /* the salt, where it stands in an IV, and zeros */
+  SHA_CTX inner, outer; /* HMAC-SHA1 after the block with the key: copied for each packet */
 } RtcSrtpCipher;
 
 /* RFC 3711, section 4.3, with a key derivation rate of 0; RFC 7714, section 11. OUT is to be wiped. */
