@@ -235,12 +235,20 @@ gst_rtc_codec_match (const GstRtcCodec *codec, const GstCaps *ours, const GstCap
 }
 
 gchar *
-gst_rtc_codec_describe (const GstRtcCodec *codec, const GstCaps *rtp_caps)
+gst_rtc_codec_describe (const GstCaps *rtp_caps)
 {
-  const gchar *id =
-      rtp_caps ? gst_structure_get_string (gst_caps_get_structure (rtp_caps, 0), "profile-level-id") : NULL;
+  const GstStructure *s = gst_caps_get_structure (rtp_caps, 0);
+  const gchar *name = gst_structure_get_string (s, "encoding-name");
+  const gchar *profile = gst_structure_get_string (s, "profile-id");
+  const gchar *mode = gst_structure_get_string (s, "packetization-mode");
+  gchar id[7];
 
-  if (id)
-    return g_strdup_printf ("%s (profile-level-id %s)", codec->encoding_name, id);
-  return g_strdup (codec->encoding_name);
+  if (g_strcmp0 (name, "H264") == 0) {
+    h264_profile (rtp_caps, id);
+    return g_strdup_printf (
+        "H264 (profile-level-id %s%s)", id, g_strcmp0 (mode, "1") == 0 ? "" : ", packetization-mode 0");
+  }
+  if (g_strcmp0 (name, "VP9") == 0)
+    return g_strdup_printf ("VP9 (profile %s)", profile ? profile : "0");
+  return g_strdup (name);
 }

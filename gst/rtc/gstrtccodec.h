@@ -53,7 +53,8 @@ GstCaps *gst_rtc_codec_receive_caps (const GstRtcCodec *codec);
  * include that of ours, in packetization mode 1. */
 guint gst_rtc_codec_match (const GstRtcCodec *codec, const GstCaps *ours, const GstCaps *theirs);
 
-/* For people: "VP8", "H264 (profile-level-id 42c01f)". (transfer full) */
-gchar *gst_rtc_codec_describe (const GstRtcCodec *codec, const GstCaps *rtp_caps);
+/* For people: "VP8", "VP9 (profile 0)", "H264 (profile-level-id 42c01f)". RTP_CAPS have an encoding-name.
+ * (transfer full) */
+gchar *gst_rtc_codec_describe (const GstCaps *rtp_caps);
 
 G_END_DECLS

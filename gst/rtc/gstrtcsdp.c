@@ -243,24 +243,29 @@ add_problem (GString **problems, const gchar *format, ...)
   va_end (args);
 }
 
-/* For people: "VP8, VP9, AV1". */
+/* For people: "VP8, VP9 (profile 0), AV1". */
 static gchar *
 describe_formats (const GstSDPMedia *media)
 {
-  GString *names = g_string_new (NULL);
+  /* What goes along with a codec. */
+  static const gchar *const others[] = {"RTX", "RED", "ULPFEC", "FLEXFEC-03", "CN", "TELEPHONE-EVENT", NULL};
+  GPtrArray *texts = g_ptr_array_new_with_free_func (g_free);
+  gchar *joined;
 
   for (guint i = 0; i < gst_sdp_media_formats_len (media); i++) {
     GstCaps *caps = gst_rtc_sdp_format_caps (media, atoi (gst_sdp_media_get_format (media, i)));
-    const GstStructure *s = caps ? gst_caps_get_structure (caps, 0) : NULL;
-    const gchar *name = s ? gst_structure_get_string (s, "encoding-name") : NULL;
-    const gchar *id = s ? gst_structure_get_string (s, "profile-level-id") : NULL;
+    const gchar *name = caps ? gst_structure_get_string (gst_caps_get_structure (caps, 0), "encoding-name") : NULL;
+    gchar *text = name && !g_strv_contains (others, name) ? gst_rtc_codec_describe (caps) : NULL;
 
-    if (name && strcmp (name, "RTX") && strcmp (name, "RED") && strcmp (name, "ULPFEC") && strcmp (name, "FLEXFEC-03")
-        && (id || !strstr (names->str, name)))
-      g_string_append_printf (names, "%s%s%s%s", names->len ? ", " : "", name, id ? " " : "", id ? id : "");
+    if (text && !g_ptr_array_find_with_equal_func (texts, text, g_str_equal, NULL))
+      g_ptr_array_add (texts, g_steal_pointer (&text));
+    g_free (text);
     gst_clear_caps (&caps);
   }
-  return g_string_free (names, FALSE);
+  g_ptr_array_add (texts, NULL);
+  joined = g_strjoinv (", ", (gchar **)texts->pdata);
+  g_ptr_array_unref (texts);
+  return joined;
 }
 
 static gint
@@ -313,7 +318,7 @@ plan_send (GstRtcLine *line, const GstSDPMedia *media, const GstRtcSdpTrack *tra
       line->send = TRUE;
       return;
     }
-    gchar *ours = gst_rtc_codec_describe (tracks[t].codec, tracks[t].caps), *theirs = describe_formats (media);
+    gchar *ours = gst_rtc_codec_describe (tracks[t].caps), *theirs = describe_formats (media);
 
     add_problem (mismatches, "%s is %s, but the peer takes only %s.", tracks[t].name, ours, theirs);
     g_free (ours);
