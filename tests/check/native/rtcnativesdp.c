@@ -768,6 +768,113 @@ offers_are_as_recorded (void)
   }
 }
 
+/* What real implementations answered to these offers. */
+static const struct
+{
+  guint offer;
+  const gchar *answer, *plan; /* NULL: nothing passes */
+  const gchar *problem; /* part of it */
+} recorded[] = {
+    {0, "calls-vp8-opus.aiortc.sdp",
+        "0 send VP8/96+97 1 0, 1 send OPUS/111 1 0, 2 receive VP8/96+97 1 0, 3 receive OPUS/111 1 0", NULL},
+    {0, "calls-vp8-opus.chromium.sdp",
+        "0 send VP8/96+97 1 2, 1 send OPUS/111 1 2, 2 receive VP8/96+97 1 2, 3 receive OPUS/111 1 2", NULL},
+    {0, "calls-vp8-opus.firefox.sdp",
+        "0 send VP8/96+97 1 2, 1 send OPUS/111 1 2, 2 receive VP8/96+97 1 2, 3 receive OPUS/111 1 2", NULL},
+    {0, "calls-vp8-opus.pion.sdp",
+        "0 send VP8/96+97 1 2, 1 send OPUS/111 0 2, 2 receive VP8/96+97 1 2, 3 receive OPUS/111 0 2", NULL},
+    {1, "sends-h264.aiortc.sdp", "0 send H264/102+103 1 0", NULL},
+    {1, "sends-h264.chromium.sdp", "0 send H264/102+103 1 2", NULL},
+    {1, "sends-h264.firefox.sdp", NULL, "The peer does not take our video in section 0 (H264)."},
+    {1, "sends-h264.pion.sdp", "0 send H264/102+103 1 2", NULL},
+    {2, "sends-many.chromium.sdp",
+        "0 send H264/102+114 1 2, 1 -, 2 send VP8/96+97 1 2, 3 send OPUS/111 1 2, 4 send PCMU/0 1 2, 5 receive "
+        "VP8/96+97 1 2, 6 receive VP8/96+97 1 2, 7 receive OPUS/111 1 2",
+        "The peer does not take our video in section 1 (H264)."},
+    {2, "sends-many.firefox.sdp",
+        "0 -, 1 -, 2 send VP8/96+97 1 2, 3 send OPUS/111 1 2, 4 send PCMU/0 1 2, 5 receive VP8/96+97 1 2, 6 receive "
+        "VP8/96+97 1 2, 7 receive OPUS/111 1 2",
+        "The peer does not take our video in section 0 (H264)."},
+    {2, "sends-many.pion.sdp",
+        "0 send H264/102+114 1 2, 1 send H264/112+115 1 2, 2 send VP8/96+97 1 2, 3 send OPUS/111 0 2, 4 send PCMU/0 0 "
+        "2, 5 receive VP8/96+97 1 2, 6 receive VP8/96+97 1 2, 7 receive OPUS/111 0 2",
+        NULL},
+    {3, "watches.aiortc.sdp", "0 receive VP8/96+97 1 0, 1 receive OPUS/111 1 0", NULL},
+    {3, "watches.chromium.sdp", "0 receive VP8/96+97 1 2, 1 receive OPUS/111 1 2", NULL},
+    {3, "watches.firefox.sdp", "0 receive VP8/96+97 1 2, 1 receive OPUS/111 1 2", NULL},
+    {3, "watches.pion.sdp", "0 receive VP8/96+97 1 2, 1 receive OPUS/111 0 2", NULL},
+};
+
+/* "0 send VP8/96+97 1 2", with the ids of MID and TWCC, one for each line; a rejected one is "0 -". */
+static gchar *
+describe (const GArray *lines)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < lines->len; i++) {
+    const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
+
+    g_string_append_printf (text, "%s%s ", i ? ", " : "", line->mid);
+    if (!line->accepted) {
+      g_string_append_c (text, '-');
+      continue;
+    }
+    g_string_append_printf (text, "%s%s%s/%d", line->send ? "send " : "", line->receive ? "receive " : "",
+        line->codec->encoding_name, line->payload);
+    if (line->rtx_payload >= 0)
+      g_string_append_printf (text, "+%d", line->rtx_payload);
+    g_string_append_printf (text, " %u %u", line->ext_mid, line->ext_twcc);
+  }
+  return g_string_free (text, FALSE);
+}
+
+static void
+check_recorded_remote (const GstSDPMessage *answer, const GArray *lines)
+{
+  GstRtcNativeRemote remote;
+  GError *error = NULL;
+
+  g_assert_true (gst_rtc_native_sdp_read (answer, lines, TRUE, TRUE, &remote, &error));
+  g_assert_no_error (error);
+  g_assert_true (remote.is_dtls_server);
+  g_assert_cmpuint (strlen (remote.ufrag), >=, 4);
+  g_assert_cmpuint (strlen (remote.password), >=, 22);
+  g_assert_cmpuint (g_strv_length (remote.fingerprints), >=, 1);
+  gst_rtc_native_remote_clear (&remote);
+}
+
+static void
+recorded_answers_fit_our_offers (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (recorded); i++) {
+    g_autofree gchar *text = read_data ("native-offers", recorded[i].answer), *problems = NULL, *plan = NULL;
+    GstSDPMessage *answer = parse (text, TRUE);
+    GError *error = NULL;
+    Tracks tracks;
+    GArray *lines = plan_offer (recorded[i].offer, &tracks);
+
+    g_test_message ("%s", recorded[i].answer);
+    gst_sdp_message_free (gst_rtc_native_sdp_offer (lines, tracks.tracks, &us));
+    if (gst_rtc_sdp_apply_answer (answer, lines, &problems, &error)) {
+      plan = describe (lines);
+      g_assert_cmpstr (plan, ==, recorded[i].plan);
+      check_recorded_remote (answer, lines);
+    } else {
+      g_assert_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC);
+      g_assert_null (recorded[i].plan);
+      problems = g_strdup (error->message);
+      g_clear_error (&error);
+    }
+    if (recorded[i].problem)
+      g_assert_nonnull (strstr (problems, recorded[i].problem));
+    else
+      g_assert_null (problems);
+    gst_sdp_message_free (answer);
+    g_array_unref (lines);
+    tracks_clear (&tracks);
+  }
+}
+
 /* Parts of a second offer: what the answer chose stays, what it rejected is closed. */
 static void
 a_second_offer_keeps_what_was_agreed (void)
@@ -876,6 +983,7 @@ main (int argc, char **argv)
   g_test_add_func ("/native-sdp/layers_are_taken", layers_are_taken);
   g_test_add_func ("/native-sdp/parameters_are_tokens", parameters_are_tokens);
   g_test_add_func ("/native-sdp/offers_are_as_recorded", offers_are_as_recorded);
+  g_test_add_func ("/native-sdp/recorded_answers_fit_our_offers", recorded_answers_fit_our_offers);
   g_test_add_func ("/native-sdp/a_second_offer_keeps_what_was_agreed", a_second_offer_keeps_what_was_agreed);
   g_test_add_func ("/native-sdp/payload_types_run_out", payload_types_run_out);
   return g_test_run ();
