@@ -97,6 +97,7 @@ on_caps (GstPad *pad, GParamSpec *pspec, Call *call)
 static void
 start_sending (Call *call)
 {
+  g_autoptr (GstWebRTCRTPTransceiver) transceiver = NULL;
   g_autoptr (GstPad) queue_sink = NULL;
   g_autoptr (GstPad) queue_src = NULL;
   g_autoptr (GstPad) webrtc_sink = NULL;
@@ -108,6 +109,9 @@ start_sending (Call *call)
   queue_sink = gst_element_get_static_pad (call->queue, "sink");
   queue_src = gst_element_get_static_pad (call->queue, "src");
   webrtc_sink = gst_element_request_pad_simple (call->webrtc, "sink_%u");
+  /* As rtcbin does: lost packets are sent again, from a history of 500 for each viewer. */
+  g_object_get (webrtc_sink, "transceiver", &transceiver, NULL);
+  g_object_set (transceiver, "do-nack", TRUE, NULL);
   g_signal_connect (webrtc_sink, "notify::caps", G_CALLBACK (on_caps), call);
   gst_pad_link (queue_src, webrtc_sink);
   gst_element_sync_state_with_parent (call->webrtc);
