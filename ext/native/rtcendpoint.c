@@ -317,7 +317,7 @@ rtc_endpoint_tick (RtcEndpoint *self, gint64 now, guint64 ntp, guint64 ntp_at_0)
 
     if (due < 0 || due > now)
       continue;
-    size = rtc_sender_write_report (sender, ntp_at_0, ntp, packet);
+    size = rtc_sender_write_report (sender, ntp_at_0, ntp, now, packet);
     rtc_sender_reported (sender, now);
     if (size)
       protect_and_transmit_rtcp (self, packet, size);
