@@ -85,7 +85,8 @@ unprotect (Session *session, guint kind, guint8 *packet, gsize *size)
     g_error ("a packet that is not taken has another size");
   if (result == RTC_SRTP_OK && left >= *size)
     g_error ("the tag is still there");
-  memcpy (packet, exact, *size);
+  if (exact) /* NULL: of no size */
+    memcpy (packet, exact, *size);
   *size = left;
   g_free (exact);
   return result;
