@@ -4,6 +4,9 @@
  */
 
 #include "dtlspair.h"
+#include "core/rtcmessage.h"
+#include "native/rtcdtlsidentity.h"
+#include "native/rtcdtlswire.h"
 
 #include <string.h>
 
@@ -49,12 +52,14 @@ on_transmit (RtcDtls *dtls, const guint8 *data, gsize size, gpointer user_data)
 {
   Side *side = user_data;
   Pair *pair = side->pair;
-  guint8 copy[2048 + 100];
+  guint8 copy[RTC_DTLS_MAX_DATA + 100];
   GBytes *bytes;
 
   g_assert_cmpuint (size, >, 0);
-  g_assert_cmpuint (size, <=, side->data->len ? sizeof (copy) : 1200);
+  g_assert_cmpuint (size, <=, rtc_dtls_get_state (dtls) == RTC_DTLS_CONNECTED ? sizeof (copy) : RTC_DTLS_WIRE_MTU);
   memcpy (copy, data, size);
+  if (pair->hook)
+    pair->hook (side, 'T');
   pair->n_sent++;
   side->n_sent++;
   if (pair->filter && !pair->filter (side, copy, size, pair->user_data))
@@ -74,6 +79,7 @@ on_state (RtcDtls *dtls, RtcDtlsState state, const GError *error, gpointer user_
 
   g_assert_cmpint (rtc_dtls_get_state (dtls), ==, state);
   g_assert_true ((state == RTC_DTLS_FAILED) == (error != NULL));
+  g_assert_true (!error || (error->domain == RTC_ERROR && *error->message));
   g_string_append_c (side->states, "NHCXF"[state]);
   if (error) {
     g_assert_null (side->error);
@@ -81,6 +87,8 @@ on_state (RtcDtls *dtls, RtcDtlsState state, const GError *error, gpointer user_
   }
   if (state == RTC_DTLS_CONNECTED && side->data_on_connected)
     g_assert_true (rtc_dtls_send (dtls, (const guint8 *)side->data_on_connected, strlen (side->data_on_connected)));
+  if (side->pair->hook)
+    side->pair->hook (side, "NHCXF"[state]);
 }
 
 static void
@@ -90,6 +98,8 @@ on_data (RtcDtls *dtls, const guint8 *data, gsize size, gpointer user_data)
 
   g_assert_cmpint (rtc_dtls_get_state (dtls), ==, RTC_DTLS_CONNECTED);
   g_ptr_array_add (side->data, g_strndup ((const gchar *)data, size));
+  if (side->pair->hook)
+    side->pair->hook (side, 'D');
 }
 
 static const RtcDtlsEvents events = {on_transmit, on_state, on_data};

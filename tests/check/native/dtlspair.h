@@ -38,6 +38,9 @@ struct _Pair
   /* (nullable) Whether the datagram goes on; it may be changed. */
   gboolean (*filter) (Side *from, guint8 *data, gsize size, gpointer user_data);
   gpointer user_data;
+
+  /* (nullable) From inside of SIDE's event: a letter of its states, D for data, T for a datagram on its way. */
+  void (*hook) (Side *side, gchar event);
 };
 
 /* IDENTITIES: (nullable) of the client and the server; NULL: new ones. */
@@ -51,7 +54,7 @@ void pair_start_both (Pair *pair);
 /* What arrives and is due is handled in its order, until nothing is left to happen, or for DURATION microseconds. */
 void pair_run (Pair *pair, gint64 duration);
 
-/* A datagram that looks as if SIDE had sent it, at once. */
+/* A datagram arrives at one side, at once. */
 void pair_inject (Pair *pair, guint to, const guint8 *data, gsize size);
 
 /* Both are connected, with the same keys of PROFILE, and data passes both ways. */
