@@ -54,6 +54,7 @@ struct _RtcIceLitePeer
   guint n_credentials;
   Path paths[RTC_ICE_LITE_MAX_ADDRESSES];
   Path *selected; /* NULL: none */
+  gint64 selected_at;
   gint64 last_check; /* 0: never */
 };
 
@@ -144,11 +145,12 @@ gone_by (gint64 time, gint64 span, gint64 now)
 }
 
 static gboolean
-select_path (RtcIceLitePeer *peer, Path *path)
+select_path (RtcIceLitePeer *peer, Path *path, gint64 now)
 {
   if (peer->selected == path)
     return FALSE;
   peer->selected = path;
+  peer->selected_at = now;
   return TRUE;
 }
 
@@ -250,9 +252,11 @@ rtc_ice_lite_peer_heard (RtcIceLitePeer *peer, const RtcAddress *from, gint64 no
   path->last_media = now;
   if (gone_by (path->last_check, UNCHECKED, now))
     return FALSE;
-  if (!gone_by (selected->last_media, MEDIA_MOVED, now) && path->last_nomination <= selected->last_nomination)
+  /* A nomination from before the choice is no news: packets that were overtaken do not bring it back. */
+  if (!gone_by (selected->last_media, MEDIA_MOVED, now)
+      && path->last_nomination <= MAX (selected->last_nomination, peer->selected_at))
     return FALSE;
-  return select_path (peer, path);
+  return select_path (peer, path, now);
 }
 
 /* Checks. */
@@ -304,7 +308,7 @@ take_check (RtcIceLite *self, Credentials *credentials, const RtcAddress *from, 
   path = ensure_path (self, peer, from, now);
   if (nominated)
     path->last_nomination = now;
-  if (check_wins (peer, path, nominated, now) && select_path (peer, path) && !(changes & RTC_ICE_LITE_FIRST))
+  if (check_wins (peer, path, nominated, now) && select_path (peer, path, now) && !(changes & RTC_ICE_LITE_FIRST))
     changes |= RTC_ICE_LITE_MOVED;
   return changes;
 }

@@ -20,7 +20,7 @@ G_BEGIN_DECLS
  *  1. The first that a check came from, at once: DTLS may begin before a nomination (USE-CANDIDATE).
  *  2. Another one that is nominated, unless the one in use carried media in the last 500 ms.
  *  3. Another one that carries media, once the one in use has carried none for 200 ms; at once if its nomination is the
- *     newer one.
+ *     newer one and came after the choice.
  *  4. Another one that is checked, without a nomination: after 500 ms without a check or media from the one in use if
  * it appeared in this time (the peer moved, or its NAT did), after 7 s if it is older, and whatever the media if the
  *     one in use was not checked for 20 s, as consent is an address's.
