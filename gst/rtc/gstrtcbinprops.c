@@ -459,8 +459,15 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
    * `bytes`, `frames`, `key-frames` (guint64), `key-frame-requests`, `peers` (guint). `peers`: `peer-id`,
    * `display-name`, `state`, `session`, `transport-state` (strings), `connects` (guint, how often it was connected),
    * `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
-   * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something), and an array
-   * `lines` of what is sent and received.
+   * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something),
+   * `round-trip-time` (that of a line), and an array `lines` of what is sent and received.
+   *
+   * A line has `mid`, `kind`, `codec` (strings), `sends`, `receives` (gboolean) and `packets-`, `bytes-` and
+   * `bitrate-`, each with `sent` or `received` behind it (guint64; bits a second). RTCP adds, with the meanings and
+   * units of the W3C's statistics and some seconds after the beginning: what the peer lacks of what is sent to it,
+   * `remote-packets-lost` (gint64, all in all), `remote-fraction-lost` (gdouble from 0 to 1, lately), `remote-jitter`
+   * and `round-trip-time` (gdouble, seconds); and of what it sends `packets-lost`, `fraction-lost` and `jitter`. Lost
+   * is what did not come the first time, even if it was sent again.
    *
    * Since: 0.1
    */

@@ -119,6 +119,8 @@ line_stats (GstRtcPeerSlot *slot, const GstRtcLine *line)
     gst_rtc_track_add_peer_stats (track, slot->connection->transport, s);
   if (line->receive)
     gst_rtc_connection_add_received_stats (slot->connection, line->mline, s);
+  if (slot->connection->transport->klass->add_line_stats)
+    slot->connection->transport->klass->add_line_stats (slot->connection->transport, line->mline, s);
   return s;
 }
 
@@ -127,14 +129,19 @@ gst_rtc_peer_slot_add_stats (GstRtcPeerSlot *slot, GstStructure *stats)
 {
   GArray *lines = slot->connection->lines;
   GValue array = G_VALUE_INIT, value = G_VALUE_INIT;
+  gdouble round_trip_time;
 
   gst_value_array_init (&array, 0);
   for (guint i = 0; lines && i < lines->len; i++) {
     const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
 
     if (line->accepted) {
+      GstStructure *s = line_stats (slot, line);
+
+      if (gst_structure_get_double (s, "round-trip-time", &round_trip_time))
+        gst_structure_set (stats, "round-trip-time", G_TYPE_DOUBLE, round_trip_time, NULL);
       g_value_init (&value, GST_TYPE_STRUCTURE);
-      g_value_take_boxed (&value, line_stats (slot, line));
+      g_value_take_boxed (&value, s);
       gst_value_array_append_and_take_value (&array, &value);
     }
   }

@@ -135,6 +135,9 @@ struct _GstRtcTransportClass
   /* Adds fields to STATS (see rtcbin's property stats). Control loop. */
   void (*add_stats) (GstRtcTransport *transport, GstStructure *stats);
 
+  /* Adds what RTCP says of an accepted line to STATS (see there, too), as far as it is known yet. Control loop. */
+  void (*add_line_stats) (GstRtcTransport *transport, guint mline, GstStructure *stats);
+
   /* No event comes after this, and nothing is sent. Control loop; does not block. */
   void (*close) (GstRtcTransport *transport);
 

@@ -13,7 +13,7 @@
 struct _TestPeer
 {
   TestRoom *room;
-  gchar *id;
+  gchar *id, *transport;
   GstElement *pipeline, *rtcbin;
   gboolean error_expected; /* one came; sources report a second one of their own for it */
   GHashTable *counts; /* under room->lock: name to count */
@@ -193,6 +193,7 @@ test_room_add (TestRoom *room, const gchar *id, const gchar *transport, const gc
 
   peer->room = room;
   peer->id = g_strdup (id);
+  peer->transport = g_strdup (transport);
   peer->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   peer->pipeline = gst_parse_launch (launch, &error);
   fail_unless (error == NULL, "%s: %s", launch, error ? error->message : "");
@@ -230,6 +231,7 @@ peer_free (TestPeer *peer)
   gst_object_unref (peer->pipeline);
   g_hash_table_unref (peer->counts);
   g_free (peer->id);
+  g_free (peer->transport);
   g_free (peer);
 }
 
@@ -299,6 +301,15 @@ test_room_leave (TestRoom *room, TestPeer *peer)
     test_peer_tell (g_ptr_array_index (room->peers, i), json);
   g_free (json);
   peer_free (peer);
+}
+
+TestPeer *
+test_room_add_viewer (TestRoom *room, TestPeer *camera, const gchar *id, const gchar *launch)
+{
+  TestPeer *viewer = test_room_add (room, id, camera->transport, launch);
+
+  test_room_join (room, camera, viewer);
+  return viewer;
 }
 
 static void

@@ -13,6 +13,14 @@ G_BEGIN_DECLS
 /* Pipelines with an rtcbin each, whose messages are carried from one to the other in this process: a room without a
  * server. The test says who offers to whom, and may change what is said on the way. */
 
+/* For launch lines that begin with TEST_RTCBIN. No key frame comes by itself for half a minute. */
+#define TEST_RTCBIN "rtcbin name=rtc "
+#define TEST_VIDEO "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=30/1 ! "
+#define TEST_VP8 TEST_VIDEO "vp8enc deadline=1 keyframe-max-dist=1000 ! rtc. "
+#define TEST_OPUS "audiotestsrc is-live=true ! opusenc ! rtc. "
+#define TEST_WATCH_VP8 "rtc.video_src_0 ! vp8dec ! fakesink name=video sync=false async=false "
+#define TEST_WATCH_OPUS "rtc.audio_src_0 ! opusdec ! fakesink name=audio sync=false async=false "
+
 typedef struct _TestRoom TestRoom;
 typedef struct _TestPeer TestPeer;
 
@@ -28,6 +36,9 @@ void test_room_set_filter (TestRoom *room, TestRoomFilter filter, gpointer user_
 
 /* A pipeline from a gst-launch line with an rtcbin named rtc, with TRANSPORT, going to PLAYING. */
 TestPeer *test_room_add (TestRoom *room, const gchar *id, const gchar *transport, const gchar *launch);
+
+/* The same for somebody to whom CAMERA offers at once, with CAMERA's transport. */
+TestPeer *test_room_add_viewer (TestRoom *room, TestPeer *camera, const gchar *id, const gchar *launch);
 
 GstElement *test_peer_get_pipeline (TestPeer *peer);
 GstElement *test_peer_get_rtcbin (TestPeer *peer); /* (transfer none) */

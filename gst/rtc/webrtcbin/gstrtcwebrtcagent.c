@@ -130,7 +130,7 @@ note_activity (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 }
 
 void
-gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity)
+gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports)
 {
   GstElementFactory *factory = gst_element_get_factory (element);
   const gchar *name = factory ? GST_OBJECT_NAME (factory) : "";
@@ -147,8 +147,9 @@ gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity
     GObject *session = NULL;
 
     g_object_get (element, "internal-session", &session, NULL);
-    if (session && has_property (session, "twcc-feedback-interval"))
+    if (has_property (session, "twcc-feedback-interval"))
       g_object_set (session, "twcc-feedback-interval", (guint64)TWCC_INTERVAL, NULL);
+    gst_rtc_webrtc_reports_watch (reports, session);
     g_clear_object (&session);
   }
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "gstrtcwebrtcreports.h"
 #include "../gstrtctransport.h"
 
 G_BEGIN_DECLS
@@ -21,7 +22,8 @@ GstClockTime gst_rtc_webrtc_activity_silent_for (GstRtcWebrtcActivity *activity)
  * on every interface), no ICE-TCP (its sender is not thread-safe in libnice 0.1.21). */
 void gst_rtc_webrtc_configure (GstElement *webrtc, const GstRtcTransportConfig *config);
 
-/* Called with each element that webrtcbin makes inside itself. Any thread. ACTIVITY must outlive the element. */
-void gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity);
+/* Called with each element that webrtcbin makes inside itself. Any thread. ACTIVITY and REPORTS must outlive the
+ * element. */
+void gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports);
 
 G_END_DECLS

@@ -50,6 +50,7 @@ gst_rtc_webrtc_unref (gpointer data)
   g_clear_pointer (&t->offer, gst_sdp_message_free);
   g_strfreev (t->fingerprints);
   g_free (t->feeds);
+  gst_rtc_webrtc_reports_clear (&t->reports);
   g_mutex_clear (&t->lock);
   g_cond_clear (&t->answered);
   g_free (t);
@@ -215,24 +216,32 @@ hold (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
-static void
-on_pad_added (GstElement *webrtc, GstPad *pad, gpointer user_data)
+/* As the peer counts. */
+static guint
+get_pad_mline (GstRtcWebrtc *t, GstPad *pad)
 {
-  GstRtcWebrtc *t = user_data;
   GstWebRTCRTPTransceiver *transceiver = NULL;
   guint mline = 0;
-  gulong id;
 
-  if (GST_PAD_DIRECTION (pad) != GST_PAD_SRC)
-    return;
   g_object_get (pad, "transceiver", &transceiver, NULL);
   if (transceiver)
     g_object_get (transceiver, "mlineindex", &mline, NULL);
   gst_clear_object (&transceiver);
+  return peer_mline (t, mline);
+}
+
+static void
+on_pad_added (GstElement *webrtc, GstPad *pad, gpointer user_data)
+{
+  GstRtcWebrtc *t = user_data;
+  gulong id;
+
+  if (GST_PAD_DIRECTION (pad) != GST_PAD_SRC)
+    return;
   /* Nothing passes before the certificate was checked and somebody takes it. */
   id = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, hold, NULL, NULL);
   g_object_set_data (G_OBJECT (pad), "rtclink-hold", GSIZE_TO_POINTER (id));
-  t->base.events->stream (&t->base, peer_mline (t, mline), pad, t->base.user_data);
+  t->base.events->stream (&t->base, get_pad_mline (t, pad), pad, t->base.user_data);
 }
 
 static void
@@ -250,7 +259,7 @@ on_deep_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointe
 {
   GstRtcWebrtc *t = user_data;
 
-  gst_rtc_webrtc_tune_element (element, &t->activity);
+  gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports);
 }
 
 static void
@@ -328,6 +337,7 @@ transport_open (
     return NULL;
   t = g_new0 (GstRtcWebrtc, 1);
   t->ref_count = 1;
+  gst_rtc_webrtc_reports_init (&t->reports);
   g_mutex_init (&t->lock);
   g_cond_init (&t->answered);
   t->base = (GstRtcTransport){.klass = &gst_rtc_webrtcbin_transport, .events = events, .user_data = user_data};
@@ -353,6 +363,59 @@ transport_add_stats (GstRtcTransport *base, GstStructure *stats)
 
   gst_structure_set (stats, "silent-for", G_TYPE_UINT64,
       t->state >= GST_RTC_TRANSPORT_CONNECTED ? gst_rtc_webrtc_activity_silent_for (&t->activity) : 0, NULL);
+}
+
+static void
+add_report (GstRtcWebrtc *t, guint ssrc, const GstRtcLine *line, gboolean remote, GstStructure *stats)
+{
+  GstRtcWebrtcReport report;
+
+  if (!gst_rtc_webrtc_reports_get (&t->reports, ssrc, &report))
+    return;
+  gst_structure_set (stats, remote ? "remote-packets-lost" : "packets-lost", G_TYPE_INT64, (gint64)report.packets_lost,
+      remote ? "remote-fraction-lost" : "fraction-lost", G_TYPE_DOUBLE, report.fraction_lost,
+      remote ? "remote-jitter" : "jitter", G_TYPE_DOUBLE, report.jitter / (gdouble)line->codec->clock_rate, NULL);
+  if (remote && report.round_trip_time >= 0)
+    gst_structure_set (stats, "round-trip-time", G_TYPE_DOUBLE, report.round_trip_time, NULL);
+}
+
+/* What the peer sends on the line; FALSE while nothing came. */
+static gboolean
+find_remote_ssrc (GstRtcWebrtc *t, guint mline, guint *ssrc)
+{
+  GstIterator *it = gst_element_iterate_src_pads (t->webrtc);
+  GValue item = G_VALUE_INIT;
+  gboolean found = FALSE;
+
+  while (!found && gst_iterator_next (it, &item) == GST_ITERATOR_OK) {
+    GstPad *pad = g_value_get_object (&item);
+    GstCaps *caps = gst_pad_get_current_caps (pad);
+
+    found = caps && get_pad_mline (t, pad) == mline
+        && gst_structure_get_uint (gst_caps_get_structure (caps, 0), "ssrc", ssrc);
+    gst_clear_caps (&caps);
+    g_value_reset (&item);
+  }
+  g_value_unset (&item);
+  gst_iterator_free (it);
+  return found;
+}
+
+static void
+transport_add_line_stats (GstRtcTransport *base, guint mline, GstStructure *stats)
+{
+  GstRtcWebrtc *t = (GstRtcWebrtc *)base;
+  const GstRtcLine *line = t->lines && mline < t->lines->len ? &g_array_index (t->lines, GstRtcLine, mline) : NULL;
+  guint ssrc;
+
+  if (!line || !line->codec)
+    return;
+  if (line->send
+      && gst_structure_get_uint (
+          gst_caps_get_structure (g_array_index (t->tracks, GstRtcSdpTrack, line->track).caps, 0), "ssrc", &ssrc))
+    add_report (t, ssrc, line, TRUE, stats);
+  if (line->receive && find_remote_ssrc (t, mline, &ssrc))
+    add_report (t, ssrc, line, FALSE, stats);
 }
 
 static void
@@ -386,6 +449,7 @@ const GstRtcTransportClass gst_rtc_webrtcbin_transport = {
     .send = gst_rtc_webrtc_send,
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
+    .add_line_stats = transport_add_line_stats,
     .close = transport_close,
     .settle = gst_rtc_webrtc_settle,
     .free = transport_free,

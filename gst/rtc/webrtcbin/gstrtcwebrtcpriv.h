@@ -22,6 +22,7 @@ typedef struct
   GstRtcLoop *loop;
   GstElement *webrtc; /* in base.bin */
   GstRtcWebrtcActivity activity;
+  GstRtcWebrtcReports reports;
 
   /* loop */
   gboolean closed;

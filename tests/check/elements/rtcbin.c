@@ -10,21 +10,14 @@
 
 #include <gst/check/gstcheck.h>
 
-#define VIDEO "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=30/1 ! "
-#define VP8 VIDEO "vp8enc deadline=1 keyframe-max-dist=1000 ! rtc. "
-#define OPUS "audiotestsrc is-live=true ! opusenc ! rtc. "
-#define WATCH_VP8 "rtc.video_src_0 ! vp8dec ! fakesink name=video sync=false async=false "
-#define WATCH_OPUS "rtc.audio_src_0 ! opusdec ! fakesink name=audio sync=false async=false "
-
 #define transport test_transports[__i__]
 
 GST_START_TEST (one_sends_one_watches)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8 OPUS);
-  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc " WATCH_VP8 WATCH_OPUS);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8 TEST_OPUS);
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8 TEST_WATCH_OPUS);
 
-  test_room_join (room, camera, viewer);
   gst_message_unref (test_peer_wait_message (camera, "rtc-peer-joined"));
   gst_message_unref (test_peer_wait_message (camera, "rtc-peer-connected"));
   gst_message_unref (test_peer_wait_message (viewer, "rtc-peer-connected"));
@@ -37,8 +30,8 @@ GST_END_TEST;
 GST_START_TEST (the_viewer_offers)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8 OPUS);
-  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc " WATCH_VP8 WATCH_OPUS);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8 TEST_OPUS);
+  TestPeer *viewer = test_room_add (room, "viewer", transport, TEST_RTCBIN TEST_WATCH_VP8 TEST_WATCH_OPUS);
 
   test_room_join (room, viewer, camera);
   test_peer_wait_buffers (viewer, "video", 30);
@@ -50,8 +43,10 @@ GST_END_TEST;
 GST_START_TEST (both_send_and_both_watch)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *left = test_room_add (room, "left", transport, "rtcbin name=rtc " VP8 OPUS WATCH_VP8 WATCH_OPUS);
-  TestPeer *right = test_room_add (room, "right", transport, "rtcbin name=rtc " VP8 OPUS WATCH_VP8 WATCH_OPUS);
+  TestPeer *left =
+      test_room_add (room, "left", transport, TEST_RTCBIN TEST_VP8 TEST_OPUS TEST_WATCH_VP8 TEST_WATCH_OPUS);
+  TestPeer *right =
+      test_room_add (room, "right", transport, TEST_RTCBIN TEST_VP8 TEST_OPUS TEST_WATCH_VP8 TEST_WATCH_OPUS);
 
   test_room_join (room, left, right);
   test_peer_wait_buffers (left, "video", 30);
@@ -63,15 +58,15 @@ GST_START_TEST (both_send_and_both_watch)
 GST_END_TEST;
 
 static const gchar *const streams[][2] = {
-    {VIDEO "x264enc tune=zerolatency ! rtc. ",
+    {TEST_VIDEO "x264enc tune=zerolatency ! rtc. ",
         "rtc.video_src_0 ! avdec_h264 ! fakesink name=media sync=false async=false"},
-    {VIDEO "vp9enc deadline=1 cpu-used=8 ! rtc. ",
+    {TEST_VIDEO "vp9enc deadline=1 cpu-used=8 ! rtc. ",
         "rtc.video_src_0 ! vp9dec ! fakesink name=media sync=false async=false"},
-    {VIDEO "x265enc tune=zerolatency speed-preset=ultrafast ! rtc. ",
+    {TEST_VIDEO "x265enc tune=zerolatency speed-preset=ultrafast ! rtc. ",
         "rtc.video_src_0 ! avdec_h265 ! fakesink name=media sync=false async=false"},
-    {VIDEO "vp8enc deadline=1 ! rtpvp8pay ! rtc. ",
+    {TEST_VIDEO "vp8enc deadline=1 ! rtpvp8pay ! rtc. ",
         "rtc.video_src_0 ! vp8dec ! fakesink name=media sync=false async=false"},
-    {VIDEO "x264enc tune=zerolatency ! rtph264pay config-interval=-1 ! rtc. ",
+    {TEST_VIDEO "x264enc tune=zerolatency ! rtph264pay config-interval=-1 ! rtc. ",
         "rtc.video_src_0 ! avdec_h264 ! fakesink name=media sync=false async=false"},
     {"audiotestsrc is-live=true ! audioconvert ! audioresample ! mulawenc ! rtc. ",
         "rtc.audio_src_0 ! mulawdec ! fakesink name=media sync=false async=false"},
@@ -91,8 +86,8 @@ GST_START_TEST (every_codec)
 {
   guint stream = __i__ / 2 % G_N_ELEMENTS (streams);
   const gchar *name = test_transports[__i__ / (2 * G_N_ELEMENTS (streams))];
-  gchar *send = g_strconcat ("rtcbin name=rtc ", streams[stream][0], NULL);
-  gchar *watch = g_strconcat ("rtcbin name=rtc ", streams[stream][1], NULL);
+  gchar *send = g_strconcat (TEST_RTCBIN, streams[stream][0], NULL);
+  gchar *watch = g_strconcat (TEST_RTCBIN, streams[stream][1], NULL);
   TestRoom *room = test_room_new ();
   TestPeer *camera = test_room_add (room, "camera", name, send);
   TestPeer *viewer = test_room_add (room, "viewer", name, watch);
@@ -112,14 +107,12 @@ GST_START_TEST (a_newcomer_gets_a_key_frame)
 {
   /* No key frame comes by itself for half a minute. */
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
-  TestPeer *first = test_room_add (room, "first", transport, "rtcbin name=rtc " WATCH_VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+  TestPeer *first = test_room_add_viewer (room, camera, "first", TEST_RTCBIN TEST_WATCH_VP8);
   TestPeer *second;
 
-  test_room_join (room, camera, first);
   test_peer_wait_buffers (first, "video", 30);
-  second = test_room_add (room, "second", transport, "rtcbin name=rtc " WATCH_VP8);
-  test_room_join (room, camera, second);
+  second = test_room_add_viewer (room, camera, "second", TEST_RTCBIN TEST_WATCH_VP8);
   test_peer_wait_buffers (second, "video", 10);
   test_peer_wait_buffers (first, "video", 10);
   test_room_free (room);
@@ -150,17 +143,15 @@ track_stat (TestPeer *peer, const gchar *field)
 GST_START_TEST (newcomers_share_a_key_frame)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc keyframe-min-interval=4000 " VP8);
-  TestPeer *first = test_room_add (room, "first", transport, "rtcbin name=rtc " WATCH_VP8), *viewers[4];
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc keyframe-min-interval=4000 " TEST_VP8);
+  TestPeer *first = test_room_add_viewer (room, camera, "first", TEST_RTCBIN TEST_WATCH_VP8), *viewers[4];
 
   /* Its request begins the four seconds in which the others come. */
-  test_room_join (room, camera, first);
   test_peer_wait_buffers (first, "video", 1);
   for (guint i = 0; i < G_N_ELEMENTS (viewers); i++) {
     gchar *id = g_strdup_printf ("viewer%u", i);
 
-    viewers[i] = test_room_add (room, id, transport, "rtcbin name=rtc " WATCH_VP8);
-    test_room_join (room, camera, viewers[i]);
+    viewers[i] = test_room_add_viewer (room, camera, id, TEST_RTCBIN TEST_WATCH_VP8);
     g_free (id);
   }
   for (guint i = 0; i < G_N_ELEMENTS (viewers); i++)
@@ -174,9 +165,10 @@ GST_END_TEST;
 GST_START_TEST (two_of_each_kind)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8 VP8 OPUS OPUS);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8 TEST_VP8 TEST_OPUS TEST_OPUS);
   TestPeer *viewer = test_room_add (room, "viewer", transport,
-      "rtcbin name=rtc " WATCH_VP8 WATCH_OPUS "rtc.video_src_1 ! vp8dec ! fakesink name=video1 sync=false async=false "
+      TEST_RTCBIN TEST_WATCH_VP8 TEST_WATCH_OPUS
+      "rtc.video_src_1 ! vp8dec ! fakesink name=video1 sync=false async=false "
       "rtc.audio_src_1 ! opusdec ! fakesink name=audio1 sync=false async=false ");
 
   test_room_join (room, viewer, camera);
@@ -191,8 +183,8 @@ GST_END_TEST;
 GST_START_TEST (a_pad_waits_for_the_next_peer)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
-  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc " WATCH_VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+  TestPeer *viewer = test_room_add (room, "viewer", transport, TEST_RTCBIN TEST_WATCH_VP8);
   GstPad *pad;
   gchar *id = NULL;
 
@@ -201,7 +193,7 @@ GST_START_TEST (a_pad_waits_for_the_next_peer)
   test_room_leave (room, camera);
   gst_message_unref (test_peer_wait_message (viewer, "rtc-peer-left"));
 
-  camera = test_room_add (room, "camera-again", transport, "rtcbin name=rtc " VP8);
+  camera = test_room_add (room, "camera-again", transport, TEST_RTCBIN TEST_VP8);
   test_room_join (room, camera, viewer);
   test_peer_wait_buffers (viewer, "video", 20);
   pad = gst_element_get_static_pad (test_peer_get_rtcbin (viewer), "video_src_0");
@@ -216,8 +208,9 @@ GST_END_TEST;
 GST_START_TEST (a_pad_goes_with_its_peer)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
-  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc reuse-source-pads=false " WATCH_VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+  TestPeer *viewer =
+      test_room_add (room, "viewer", transport, "rtcbin name=rtc reuse-source-pads=false " TEST_WATCH_VP8);
   GstPad *pad;
 
   test_room_join (room, camera, viewer);
@@ -235,14 +228,14 @@ GST_END_TEST;
 GST_START_TEST (one_encoder_serves_all)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
   TestPeer *viewers[3];
   guint64 packets, frames;
 
   for (guint i = 0; i < G_N_ELEMENTS (viewers); i++) {
     gchar *id = g_strdup_printf ("viewer%u", i);
 
-    viewers[i] = test_room_add (room, id, transport, "rtcbin name=rtc " WATCH_VP8);
+    viewers[i] = test_room_add (room, id, transport, TEST_RTCBIN TEST_WATCH_VP8);
     test_room_join (room, viewers[i], camera);
     g_free (id);
   }
@@ -253,6 +246,74 @@ GST_START_TEST (one_encoder_serves_all)
   frames = track_stat (camera, "frames");
   /* A small picture is a packet a frame, and each is made once, not once a viewer. */
   fail_unless (packets <= frames * 2, "%" G_GUINT64_FORMAT " packets of %" G_GUINT64_FORMAT " frames", packets, frames);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+/* What PEER knows of its first line to its only peer; NULL while there is no FIELD in it. (transfer full) */
+static GstStructure *
+get_line_stats (TestPeer *peer, const gchar *field)
+{
+  GstStructure *stats = NULL, *line = NULL;
+  const GstStructure *other;
+  const GValue *array;
+
+  g_object_get (test_peer_get_rtcbin (peer), "stats", &stats, NULL);
+  array = gst_structure_get_value (stats, "peers");
+  fail_unless_equals_int (gst_value_array_get_size (array), 1);
+  other = gst_value_get_structure (gst_value_array_get_value (array, 0));
+  array = gst_structure_get_value (other, "lines");
+  if (array && gst_value_array_get_size (array) > 0)
+    line = gst_structure_copy (gst_value_get_structure (gst_value_array_get_value (array, 0)));
+  if (line && !gst_structure_has_field (line, field))
+    g_clear_pointer (&line, gst_structure_free);
+  /* The peer's is a line's. */
+  fail_unless (!line || !gst_structure_has_field (line, "round-trip-time")
+      || gst_structure_has_field_typed (other, "round-trip-time", G_TYPE_DOUBLE));
+  gst_structure_free (stats);
+  return line;
+}
+
+/* Looks every other frame that VIEWER gets. */
+static GstStructure *
+wait_line_stats (TestPeer *peer, const gchar *field, TestPeer *viewer)
+{
+  GstStructure *line = NULL;
+
+  for (guint i = 0; !line && i < 300; i++) {
+    test_peer_wait_buffers (viewer, "video", 2);
+    line = get_line_stats (peer, field);
+  }
+  fail_unless (line != NULL, "no %s within 600 frames", field);
+  return line;
+}
+
+GST_START_TEST (both_ends_know_what_was_lost)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8);
+  GstStructure *line = wait_line_stats (camera, "round-trip-time", viewer);
+  gdouble round_trip_time, fraction_lost, jitter;
+  gint64 lost;
+
+  fail_unless (gst_structure_get (line, "round-trip-time", G_TYPE_DOUBLE, &round_trip_time, "remote-fraction-lost",
+      G_TYPE_DOUBLE, &fraction_lost, "remote-packets-lost", G_TYPE_INT64, &lost, "remote-jitter", G_TYPE_DOUBLE,
+      &jitter, NULL));
+  /* On a way that goes nowhere and loses nothing. (RFC 3550, A.3: a packet that counts twice makes it negative.) */
+  fail_unless (round_trip_time >= 0 && round_trip_time < 1, "the round trip takes %f s", round_trip_time);
+  fail_unless_equals_float (fraction_lost, 0);
+  fail_unless (lost <= 0, "%" G_GINT64_FORMAT " packets are lost", lost);
+  fail_unless (jitter >= 0 && jitter < 1, "the jitter is %f s", jitter);
+  gst_structure_free (line);
+
+  line = wait_line_stats (viewer, "packets-lost", viewer);
+  fail_unless (gst_structure_get (line, "fraction-lost", G_TYPE_DOUBLE, &fraction_lost, "packets-lost", G_TYPE_INT64,
+      &lost, "jitter", G_TYPE_DOUBLE, &jitter, NULL));
+  fail_unless_equals_float (fraction_lost, 0);
+  fail_unless (lost <= 0, "%" G_GINT64_FORMAT " packets are lost", lost);
+  fail_unless (jitter >= 0 && jitter < 1, "the jitter is %f s", jitter);
+  gst_structure_free (line);
   test_room_free (room);
 }
 GST_END_TEST;
@@ -275,6 +336,7 @@ rtcbin_suite (void)
   tcase_add_loop_test (tcase, a_pad_waits_for_the_next_peer, 0, n);
   tcase_add_loop_test (tcase, a_pad_goes_with_its_peer, 0, n);
   tcase_add_loop_test (tcase, one_encoder_serves_all, 0, n);
+  tcase_add_loop_test (tcase, both_ends_know_what_was_lost, 0, n);
   return s;
 }
 

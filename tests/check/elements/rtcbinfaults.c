@@ -10,18 +10,12 @@
 
 #include <gst/check/gstcheck.h>
 
-#define VIDEO "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=30/1 ! "
-#define VP8 VIDEO "vp8enc deadline=1 ! rtc. "
-#define OPUS "audiotestsrc is-live=true ! opusenc ! rtc. "
-#define WATCH_VP8 "rtc.video_src_0 ! vp8dec ! fakesink name=video sync=false async=false "
-
 #define transport test_transports[__i__]
 
 #define STEADY_BEGIN \
   TestRoom *room = test_room_new (); \
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8); \
-  TestPeer *steady = test_room_add (room, "steady", transport, "rtcbin name=rtc " WATCH_VP8); \
-  test_room_join (room, camera, steady); \
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8); \
+  TestPeer *steady = test_room_add_viewer (room, camera, "steady", TEST_RTCBIN TEST_WATCH_VP8); \
   test_peer_wait_buffers (steady, "video", 5)
 
 /* Whoever watches goes on watching. */
@@ -103,7 +97,7 @@ GST_START_TEST (an_offer_that_is_none)
   const guint n = G_N_ELEMENTS (bad_offers), which = __i__ % n;
   const gchar *name = test_transports[__i__ / n];
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", name, "rtcbin name=rtc " VP8);
+  TestPeer *camera = test_room_add (room, "camera", name, TEST_RTCBIN TEST_VP8);
   RtcMessage *error;
 
   tell_of_stranger (camera, "stranger");
@@ -148,7 +142,7 @@ GST_START_TEST (candidates_that_are_none)
   static const gchar *const candidates[] = {"candidate:", "candidate:1 1 UDP x 1.2.3.4 5 typ host", "nonsense",
       "candidate:1 1 TCP 5 1.2.3.4 9 typ host", "candidate:1 1 UDP 0 1.2.3.4 9 typ host"};
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
 
   tell_of_stranger (camera, "camera");
   for (guint i = 0; i < G_N_ELEMENTS (candidates); i++) {
@@ -188,8 +182,8 @@ check_attack (const gchar *name, const gchar *victim_of, gboolean camera_offers)
   TestPeer *camera, *viewer, *fooled;
 
   test_room_set_filter (room, swap_fingerprint, (gpointer)victim_of);
-  camera = test_room_add (room, "camera", name, "rtcbin name=rtc " VP8 OPUS);
-  viewer = test_room_add (room, "viewer", name, "rtcbin name=rtc " WATCH_VP8);
+  camera = test_room_add (room, "camera", name, TEST_RTCBIN TEST_VP8 TEST_OPUS);
+  viewer = test_room_add (room, "viewer", name, TEST_RTCBIN TEST_WATCH_VP8);
   /* Whose description was changed is seen with the wrong certificate by the other. */
   fooled = g_str_equal (victim_of, "camera") ? viewer : camera;
   if (camera_offers)
@@ -225,7 +219,7 @@ GST_END_TEST;
 GST_START_TEST (a_codec_that_is_not_known)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
   GstElement *encoder = gst_parse_bin_from_description ("videotestsrc ! theoraenc", TRUE, NULL);
   GstPad *src, *sink;
 
@@ -244,10 +238,9 @@ GST_START_TEST (caps_that_never_come)
 {
   TestRoom *room = test_room_new ();
   TestPeer *camera =
-      test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8 "appsrc is-live=true ! rtc.audio_0 ");
-  TestPeer *viewer = test_room_add (room, "viewer", transport, "rtcbin name=rtc " WATCH_VP8);
+      test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8 "appsrc is-live=true ! rtc.audio_0 ");
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8);
 
-  test_room_join (room, camera, viewer);
   /* The picture is served all the same, without the sound. */
   test_peer_wait_buffers (viewer, "video", 10);
   test_room_free (room);
@@ -287,8 +280,7 @@ GST_START_TEST (states_back_and_forth)
 
   for (guint i = 0; i < 30; i++)
     gst_element_set_state (test_peer_get_pipeline (steady), states[i % G_N_ELEMENTS (states)]);
-  again = test_room_add (room, "again", transport, "rtcbin name=rtc " WATCH_VP8);
-  test_room_join (room, camera, again);
+  again = test_room_add_viewer (room, camera, "again", TEST_RTCBIN TEST_WATCH_VP8);
   test_peer_wait_buffers (again, "video", 10);
   test_room_free (room);
 }
@@ -297,10 +289,9 @@ GST_END_TEST;
 GST_START_TEST (more_peers_than_allowed)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc max-peers=1 " VP8);
-  TestPeer *steady = test_room_add (room, "steady", transport, "rtcbin name=rtc " WATCH_VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc max-peers=1 " TEST_VP8);
+  TestPeer *steady = test_room_add_viewer (room, camera, "steady", TEST_RTCBIN TEST_WATCH_VP8);
 
-  test_room_join (room, camera, steady);
   test_peer_wait_buffers (steady, "video", 5);
   tell_of_stranger (camera, "camera");
   fail_unless_equals_int (test_room_wait_sent (room, camera, RTC_MESSAGE_ERROR)->code, RTC_ERROR_TOO_MANY_PEERS);
@@ -324,11 +315,10 @@ GST_START_TEST (stopping_while_a_peer_leaves)
 {
   for (guint i = 0; i < 5; i++) {
     TestRoom *room = test_room_new ();
-    TestPeer *camera = test_room_add (room, "camera", transport, "rtcbin name=rtc " VP8);
-    TestPeer *viewer = test_room_add (
-        room, "viewer", transport, "rtcbin name=rtc rtc.video_src_0 ! vp8dec ! fakesink name=video sync=true");
+    TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+    TestPeer *viewer = test_room_add_viewer (
+        room, camera, "viewer", "rtcbin name=rtc rtc.video_src_0 ! vp8dec ! fakesink name=video sync=true");
 
-    test_room_join (room, camera, viewer);
     test_peer_wait_buffers (viewer, "video", 3);
     test_peer_tell (viewer, "{\"type\":\"left\",\"peerId\":\"camera\",\"reason\":\"closed\"}");
     gst_element_set_state (test_peer_get_pipeline (viewer), GST_STATE_PAUSED);
