@@ -183,14 +183,17 @@ answer_fmtp (const GstSDPMedia *offered, const GstRtcLine *line, const GstRtcSdp
 }
 
 static gboolean
-is_offered (const GstSDPMedia *offered, gint payload, const gchar *wanted)
+is_offered (const GstSDPMedia *offered, const GstRtcLine *line, const gchar *wanted)
 {
   const gchar *value;
 
+  /* Janus offers it without the extension that it needs. */
+  if (strcmp (wanted, "transport-cc") == 0 && !line->ext_twcc)
+    return FALSE;
   for (guint i = 0; (value = gst_sdp_media_get_attribute_val_n (offered, "rtcp-fb", i)); i++) {
     const gchar *space = strchr (value, ' ');
 
-    if (space && (value[0] == '*' || atoi (value) == payload) && g_str_has_prefix (space + 1, wanted)
+    if (space && (value[0] == '*' || atoi (value) == line->payload) && g_str_has_prefix (space + 1, wanted)
         && space[1 + strlen (wanted)] == '\0')
       return TRUE;
   }
@@ -298,8 +301,7 @@ answer_section (
     gst_sdp_media_add_attribute (media, "rtcp-rsize", "");
   add_format (media, line->codec, line->payload, fmtp);
   for (guint i = 0; i < G_N_ELEMENTS (feedback); i++) {
-    if ((line->kind == GST_RTC_KIND_VIDEO || feedback[i].in_audio)
-        && is_offered (offered, line->payload, feedback[i].value))
+    if ((line->kind == GST_RTC_KIND_VIDEO || feedback[i].in_audio) && is_offered (offered, line, feedback[i].value))
       add_attribute (media, "rtcp-fb", "%d %s", line->payload, feedback[i].value);
   }
   add_rtx (media, line->codec, line->payload, line->rtx_payload);

@@ -61,8 +61,8 @@ set_up (void)
 static void
 check_error (GError *error)
 {
-  if (!error || error->domain != RTC_ERROR || !*error->message || strlen (error->message) > RTC_MAX_REASON)
-    g_error ("refused without a reason, or with one that is too long: %s", error ? error->message : "none");
+  if (!error || error->domain != RTC_ERROR || !*error->message || !g_utf8_validate (error->message, -1, NULL))
+    g_error ("refused without a reason, or with one that is no text: %s", error ? error->message : "none");
   g_error_free (error);
 }
 
@@ -90,6 +90,8 @@ read_it (const GstSDPMessage *sdp, const GArray *lines, gboolean is_answer)
   GError *error = NULL;
 
   if (!gst_rtc_native_sdp_read (sdp, lines, is_answer, FALSE, &remote, &error)) {
+    if (error && strlen (error->message) > RTC_MAX_REASON)
+      g_error ("a reason that is too long: %s", error->message);
     check_error (error);
     return FALSE;
   }
