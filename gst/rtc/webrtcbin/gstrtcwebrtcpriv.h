@@ -73,7 +73,7 @@ void gst_rtc_webrtc_settle (GstRtcTransport *base);
 
 /* gstrtcwebrtcsend.c: a queue in front of a new sink pad of webrtcbin, and the function of the table. */
 void gst_rtc_webrtc_add_sender (GstRtcWebrtc *t, const GstRtcLine *line, GstCaps *preferences);
-void gst_rtc_webrtc_send (gpointer shared, gconstpointer track, const GstRtcTransportOutput *outputs, guint n_outputs,
-    GstBufferList *list);
+void gst_rtc_webrtc_send (
+    gpointer shared, gconstpointer track, const GstRtcTransportOutput *outputs, guint n_outputs, GstBufferList *list);
 
 G_END_DECLS
