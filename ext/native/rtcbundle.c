@@ -4,8 +4,8 @@
  */
 
 #include "rtcbundle.h"
+#include "rtcbytes.h"
 
-#include <gst/gst.h>
 #include <string.h>
 
 #define HEADER_SIZE 12
@@ -71,16 +71,16 @@ read_header (const guint8 *data, gsize size, Header *header)
     return FALSE;
   memset (header, 0, sizeof (*header));
   header->payload = data[1] & 0x7f;
-  header->seq = GST_READ_UINT16_BE (data + 2);
-  header->ssrc = GST_READ_UINT32_BE (data + 8);
+  header->seq = rtc_get_u16 (data + 2);
+  header->ssrc = rtc_get_u32 (data + 8);
   at = HEADER_SIZE + 4 * (data[0] & 0x0f);
   if (data[0] & 0x10) {
     guint profile;
 
     if (size < at + 4)
       return FALSE;
-    profile = GST_READ_UINT16_BE (data + at);
-    header->extension_size = 4 * GST_READ_UINT16_BE (data + at + 2);
+    profile = rtc_get_u16 (data + at);
+    header->extension_size = 4 * rtc_get_u16 (data + at + 2);
     header->extension = data + at + 4;
     header->two_bytes = (profile & 0xfff0) == 0x1000;
     at += 4 + header->extension_size;
@@ -399,7 +399,7 @@ find_original (RtcBundle *bundle, Source *rtx, const Header *header, gint primar
 
   if (header->body_size < RTX_HEADER_SIZE)
     return;
-  seq = GST_READ_UINT16_BE (header->body);
+  seq = rtc_get_u16 (header->body);
   g_hash_table_iter_init (&iter, bundle->sources);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&source)) {
     if (!may_be_original (source, rtx, primary, seq))
@@ -457,7 +457,7 @@ rtc_bundle_take (RtcBundle *bundle, const guint8 *data, gsize size, RtcBundlePac
   source->payload = header.payload;
   source->seq = header.seq;
   if (find_extension (&header, line->ext_twcc, &twcc) && twcc.size >= 2) {
-    packet->twcc = GST_READ_UINT16_BE (twcc.data);
+    packet->twcc = rtc_get_u16 (twcc.data);
     packet->has_twcc = TRUE;
   }
   return TRUE;

@@ -43,6 +43,7 @@ struct _RtcDtls
   GBytes *waiting[MAX_WAITING]; /* datagrams from before start(), or from inside of an event */
   guint n_waiting;
   guint early;
+  guint64 n_clear; /* records, that OpenSSL saw */
   gint alert; /* that came in the clear; -1: none */
   gint64 end_at; /* of the handshake */
   gboolean is_server;
@@ -258,15 +259,20 @@ take_datagram (RtcDtls *dtls, const guint8 *data, gsize size)
 
   while ((dtls->state == RTC_DTLS_HANDSHAKE || dtls->state == RTC_DTLS_CONNECTED)
       && rtc_dtls_record_next (&data, &size, &record)) {
+    guint8 *copy = NULL;
+
     if (!is_welcome (dtls, &record) || (!dtls->ssl && !begin (dtls)))
       continue;
-    dtls->wire.input = record.data;
+    if (record.epoch == 0)
+      copy = rtc_dtls_record_renumber (&record, dtls->n_clear++);
+    dtls->wire.input = copy ? copy : record.data;
     dtls->wire.input_size = record.size;
     if (dtls->state == RTC_DTLS_HANDSHAKE)
       advance (dtls);
     else
       deliver (dtls);
     dtls->wire.input = NULL;
+    g_free (copy);
   }
 }
 

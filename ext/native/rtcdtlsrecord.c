@@ -87,6 +87,16 @@ rtc_dtls_record_is_plausible (const RtcDtlsRecord *record, gboolean from_client)
       && fragments_are_plausible (record->payload, record->payload_size, from_client ? FROM_CLIENT : FROM_SERVER);
 }
 
+guint8 *
+rtc_dtls_record_renumber (const RtcDtlsRecord *record, guint64 number)
+{
+  guint8 *copy = g_memdup2 (record->data, record->size);
+
+  for (guint i = 0; i < 6; i++)
+    copy[5 + i] = number >> (8 * (5 - i));
+  return copy;
+}
+
 gint
 rtc_dtls_record_get_alert (const RtcDtlsRecord *record)
 {

@@ -38,6 +38,10 @@ gboolean rtc_dtls_record_next (const guint8 **data, gsize *size, RtcDtlsRecord *
  * would reserve that much memory), or a change of the cipher. */
 gboolean rtc_dtls_record_is_plausible (const RtcDtlsRecord *record, gboolean from_client);
 
+/* A copy of a RECORD in the clear with another sequence number, of 48 bits. A forged one of a high number would make
+ * OpenSSL take all that come for replays; what is really new, the handshake's own numbers say. Free with g_free(). */
+guint8 *rtc_dtls_record_renumber (const RtcDtlsRecord *record, guint64 number);
+
 /* The alert of a RECORD in the clear that ends a connection: a fatal one, or close_notify (0). -1: none. */
 gint rtc_dtls_record_get_alert (const RtcDtlsRecord *record);
 

@@ -9,6 +9,7 @@
  * must agree. */
 
 #include "rtcrtcp.h"
+#include "rtcbytes.h"
 
 #include <gst/rtp/gstrtcpbuffer.h>
 #include <string.h>
@@ -46,18 +47,18 @@ read_reports (Reader *self, const Packet *packet, gsize offset)
 
   if (packet->size < offset || (packet->size - offset) / REPORT_SIZE < packet->count)
     return FALSE;
-  report.sender_ssrc = GST_READ_UINT32_BE (packet->body);
+  report.sender_ssrc = rtc_get_u32 (packet->body);
   for (guint i = 0; self->funcs->report && i < packet->count; i++) {
     const guint8 *block = packet->body + offset + i * REPORT_SIZE;
-    guint32 lost = GST_READ_UINT24_BE (block + 5);
+    guint32 lost = rtc_get_u24 (block + 5);
 
-    report.ssrc = GST_READ_UINT32_BE (block);
+    report.ssrc = rtc_get_u32 (block);
     report.fraction_lost = block[4];
     report.packets_lost = lost & 0x800000 ? (gint32)lost - 0x1000000 : (gint32)lost;
-    report.highest_seq = GST_READ_UINT32_BE (block + 8);
-    report.jitter = GST_READ_UINT32_BE (block + 12);
-    report.last_sr = GST_READ_UINT32_BE (block + 16);
-    report.delay = GST_READ_UINT32_BE (block + 20);
+    report.highest_seq = rtc_get_u32 (block + 8);
+    report.jitter = rtc_get_u32 (block + 12);
+    report.last_sr = rtc_get_u32 (block + 16);
+    report.delay = rtc_get_u32 (block + 20);
     self->funcs->report (&report, self->user_data);
   }
   return TRUE;
@@ -72,11 +73,11 @@ read_sender_report (Reader *self, const Packet *packet)
     return FALSE;
   if (self->funcs->sender_info) {
     const RtcRtcpSenderInfo info = {
-        .ssrc = GST_READ_UINT32_BE (packet->body),
-        .ntp = GST_READ_UINT64_BE (packet->body + 4),
-        .rtp = GST_READ_UINT32_BE (packet->body + 12),
-        .packets = GST_READ_UINT32_BE (packet->body + 16),
-        .octets = GST_READ_UINT32_BE (packet->body + 20),
+        .ssrc = rtc_get_u32 (packet->body),
+        .ntp = rtc_get_u64 (packet->body + 4),
+        .rtp = rtc_get_u32 (packet->body + 12),
+        .packets = rtc_get_u32 (packet->body + 16),
+        .octets = rtc_get_u32 (packet->body + 20),
     };
 
     self->funcs->sender_info (&info, self->user_data);
@@ -90,7 +91,7 @@ read_bye (Reader *self, const Packet *packet)
   if (packet->size / 4 < packet->count)
     return FALSE;
   for (guint i = 0; self->funcs->bye && i < packet->count; i++)
-    self->funcs->bye (GST_READ_UINT32_BE (packet->body + 4 * i), self->user_data);
+    self->funcs->bye (rtc_get_u32 (packet->body + 4 * i), self->user_data);
   return TRUE;
 }
 
@@ -119,8 +120,8 @@ read_nack (Reader *self, guint32 ssrc, const guint8 *fci, gsize size)
   nack.ssrc = ssrc;
   nack.n = 0;
   for (; size > 0; fci += 4, size -= 4) {
-    guint16 first = GST_READ_UINT16_BE (fci);
-    guint16 following = GST_READ_UINT16_BE (fci + 2);
+    guint16 first = rtc_get_u16 (fci);
+    guint16 following = rtc_get_u16 (fci + 2);
 
     if (nack.n + NACK_ITEM_NUMBERS > RTC_RTCP_MAX_NACK)
       flush_nack (self, &nack);
@@ -150,7 +151,7 @@ next_symbol (Symbols *self)
   while (self->left == 0) {
     if (self->end - self->at < 2)
       return -1;
-    self->chunk = GST_READ_UINT16_BE (self->at);
+    self->chunk = rtc_get_u16 (self->at);
     self->at += 2;
     if (!(self->chunk & 0x8000))
       self->left = self->chunk & 0x1fff;
@@ -201,7 +202,7 @@ read_twcc (Reader *self, guint32 ssrc, const guint8 *fci, gsize size)
 
   if (size < TWCC_HEADER_SIZE)
     return FALSE;
-  n = GST_READ_UINT16_BE (fci + 2);
+  n = rtc_get_u16 (fci + 2);
   if (n == 0 || n > self->budget)
     return FALSE;
   self->budget -= n;
@@ -213,8 +214,8 @@ read_twcc (Reader *self, guint32 ssrc, const guint8 *fci, gsize size)
     return TRUE;
 
   twcc.ssrc = ssrc;
-  twcc.base = GST_READ_UINT16_BE (fci);
-  time = (gint64)GST_READ_UINT24_BE (fci + 4) * TWCC_REFERENCE_UNIT;
+  twcc.base = rtc_get_u16 (fci);
+  time = (gint64)rtc_get_u24 (fci + 4) * TWCC_REFERENCE_UNIT;
   twcc.count = fci[7];
   twcc.n = 0;
   for (guint i = 0; i < n; i++) {
@@ -223,7 +224,7 @@ read_twcc (Reader *self, guint32 ssrc, const guint8 *fci, gsize size)
     if (symbol == 1)
       time = wrap_arrival (time + *deltas * TWCC_TICK);
     else if (symbol == 2)
-      time = wrap_arrival (time + (gint16)GST_READ_UINT16_BE (deltas) * TWCC_TICK);
+      time = wrap_arrival (time + (gint16)rtc_get_u16 (deltas) * TWCC_TICK);
     deltas += symbol;
     twcc.arrival[twcc.n++] = symbol ? time : -1;
     if (twcc.n == RTC_RTCP_MAX_TWCC || i + 1 == n) {
@@ -252,7 +253,7 @@ read_transport_feedback (Reader *self, const Packet *packet)
 
   if (packet->size < FEEDBACK_SIZE)
     return FALSE;
-  ssrc = GST_READ_UINT32_BE (packet->body + 4);
+  ssrc = rtc_get_u32 (packet->body + 4);
   if (packet->count == GST_RTCP_RTPFB_TYPE_NACK)
     return read_nack (self, ssrc, packet->body + FEEDBACK_SIZE, packet->size - FEEDBACK_SIZE);
   if (packet->count == GST_RTCP_RTPFB_TYPE_TWCC)
@@ -269,7 +270,7 @@ read_fir (Reader *self, const guint8 *fci, gsize size)
   if (size == 0 || size % 8 != 0)
     return FALSE;
   for (gsize at = 0; self->funcs->fir && at < size; at += 8)
-    self->funcs->fir (GST_READ_UINT32_BE (fci + at), fci[at + 4], self->user_data);
+    self->funcs->fir (rtc_get_u32 (fci + at), fci[at + 4], self->user_data);
   return TRUE;
 }
 
@@ -285,7 +286,7 @@ read_application_feedback (Reader *self, const guint8 *fci, gsize size)
   if (size < 8 || (size - 8) / 4 < fci[4])
     return FALSE;
   exponent = fci[5] >> 2;
-  mantissa = GST_READ_UINT24_BE (fci + 5) & 0x3ffff;
+  mantissa = rtc_get_u24 (fci + 5) & 0x3ffff;
   if (mantissa > G_MAXUINT64 >> exponent)
     mantissa = G_MAXUINT64;
   else
@@ -308,7 +309,7 @@ read_payload_feedback (Reader *self, const Packet *packet)
   switch (packet->count) {
     case GST_RTCP_PSFB_TYPE_PLI:
       if (self->funcs->pli)
-        self->funcs->pli (GST_READ_UINT32_BE (packet->body + 4), self->user_data);
+        self->funcs->pli (rtc_get_u32 (packet->body + 4), self->user_data);
       return TRUE;
     case GST_RTCP_PSFB_TYPE_FIR:
       return read_fir (self, fci, size);
@@ -353,7 +354,7 @@ rtc_rtcp_read (const guint8 *data, gsize size, const RtcRtcpFuncs *funcs, gpoint
 
     if (size < HEADER_SIZE || data[0] >> 6 != GST_RTCP_VERSION)
       return FALSE;
-    length = HEADER_SIZE + 4 * GST_READ_UINT16_BE (data + 2);
+    length = HEADER_SIZE + 4 * rtc_get_u16 (data + 2);
     if (length > size)
       return FALSE;
     packet.count = data[0] & 0x1f;

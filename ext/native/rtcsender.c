@@ -24,9 +24,10 @@ G_STATIC_ASSERT (TEMPLATE + OSN + RTC_SRTP_OVERHEAD <= RTC_SENDER_OVERHEAD);
 #define N_WRITTEN 1024
 #define N_RESENT 1024
 
-/* The last second, in slices. */
-#define N_SLICES 8
-#define SLICE (G_USEC_PER_SEC / N_SLICES)
+/* The last second, in slices, and one more: what was sent again is counted for a second at least, what it is a fifth of
+ * for a second at most. */
+#define N_SLICES 9
+#define SLICE (G_USEC_PER_SEC / (N_SLICES - 1))
 #define RESEND_INTERVAL 100000 /* microseconds, while the round trip is not known */
 
 #define MAX_ROUND_TRIP (10 << 16) /* 1/65536 s; more is a report with a mistake in it */
@@ -201,7 +202,7 @@ jump_to (RtcSender *self, guint64 index)
 static void
 turn_slices (RtcSender *self, gint64 now)
 {
-  if (now - self->slice_end >= G_USEC_PER_SEC) {
+  if (now - self->slice_end >= (N_SLICES - 1) * SLICE) {
     memset (self->slices, 0, sizeof (self->slices));
     self->slice_end = now + SLICE;
     return;
@@ -309,7 +310,8 @@ is_too_much (RtcSender *self, gsize size)
   guint resent_packets = 0;
 
   for (guint i = 0; i < N_SLICES; i++) {
-    bytes += self->slices[i].bytes;
+    if (i != (self->slice + 1) % N_SLICES) /* the oldest */
+      bytes += self->slices[i].bytes;
     resent_bytes += self->slices[i].resent_bytes;
     resent_packets += self->slices[i].resent_packets;
   }
