@@ -11,9 +11,7 @@
 
 #define INTERVAL (100 * G_TIME_SPAN_MILLISECOND)
 #define SHORT_INTERVAL (50 * G_TIME_SPAN_MILLISECOND)
-#define MANY_PACKETS \
-  20 /* from how many on SHORT_INTERVAL counts: feedback is then 2 % of 1200-byte packets at most \
-      */
+#define MANY_PACKETS 20 /* from so many on SHORT_INTERVAL counts: what is told is small beside them */
 
 #define HEADER_SIZE 20
 #define TICK 250 /* microseconds, of a delta */

@@ -87,7 +87,7 @@ static const RtcRtcpFuncs all = {
     .bye = on_bye,
 };
 
-static const RtcRtcpFuncs nobody = {NULL};
+static const RtcRtcpFuncs nobody = {.bye = NULL};
 
 static GByteArray *
 from_hex (const gchar *hex)
