@@ -219,11 +219,11 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/rtchistory/packets-come-back-as-they-were", packets_come_back_as_they_were);
-  g_test_add_func ("/rtchistory/no-more-packets-than-agreed", no_more_packets_than_agreed);
-  g_test_add_func ("/rtchistory/no-more-bytes-than-agreed", no_more_bytes_than_agreed);
-  g_test_add_func ("/rtchistory/nothing-older-than-agreed", nothing_older_than_agreed);
-  g_test_add_func ("/rtchistory/any-sizes-and-rates", any_sizes_and_rates);
-  g_test_add_func ("/rtchistory/memory-is-used-again", memory_is_used_again);
+  g_test_add_func ("/history/packets-come-back-as-they-were", packets_come_back_as_they_were);
+  g_test_add_func ("/history/no-more-packets-than-agreed", no_more_packets_than_agreed);
+  g_test_add_func ("/history/no-more-bytes-than-agreed", no_more_bytes_than_agreed);
+  g_test_add_func ("/history/nothing-older-than-agreed", nothing_older_than_agreed);
+  g_test_add_func ("/history/any-sizes-and-rates", any_sizes_and_rates);
+  g_test_add_func ("/history/memory-is-used-again", memory_is_used_again);
   return g_test_run ();
 }
