@@ -5,9 +5,10 @@
 
 #include "rtcstun.h"
 
-#include <gst/gst.h>
 #include <openssl/crypto.h>
 #include <string.h>
+
+#include "rtcbytes.h"
 
 #define COOKIE 0x2112a442u
 #define FINGERPRINT_XOR 0x5354554eu
@@ -91,7 +92,7 @@ compute_integrity (const guint8 *data, gsize size, GHmac *key, guint8 *digest)
   guint8 start[4];
 
   memcpy (start, data, 2);
-  GST_WRITE_UINT16_BE (start + 2, size + INTEGRITY_SIZE - RTC_STUN_MIN_SIZE);
+  rtc_put_u16 (start + 2, size + INTEGRITY_SIZE - RTC_STUN_MIN_SIZE);
   g_hmac_update (hmac, start, sizeof (start));
   g_hmac_update (hmac, data + sizeof (start), size - sizeof (start));
   g_hmac_get_digest (hmac, digest, &digest_size);
@@ -110,7 +111,7 @@ read_mapped (RtcStunMessage *message, const guint8 *value, gsize size)
   if (!(size == 8 && value[1] == 1) && !(size == 20 && value[1] == 2))
     return FALSE;
   address->family = value[1] == 1 ? 4 : 6;
-  address->port = GST_READ_UINT16_BE (value + 2) ^ (COOKIE >> 16);
+  address->port = rtc_get_u16 (value + 2) ^ (COOKIE >> 16);
   /* The cookie and the id stand together in the header as they do in the mask. */
   for (guint i = 0; i < size - 4; i++)
     address->ip[i] = value[4 + i] ^ message->data[4 + i];
@@ -123,7 +124,7 @@ read_role (RtcStunMessage *message, gboolean *role, const guint8 *value, gsize s
   if (size != 8)
     return FALSE;
   if (!message->controlling && !message->controlled)
-    message->tie_breaker = GST_READ_UINT64_BE (value);
+    message->tie_breaker = rtc_get_u64 (value);
   *role = TRUE;
   return TRUE;
 }
@@ -154,7 +155,7 @@ read_attribute (RtcStunMessage *message, guint type, const guint8 *value, gsize 
       if (size != 4)
         return FALSE;
       if (!message->has_priority)
-        message->priority = GST_READ_UINT32_BE (value);
+        message->priority = rtc_get_u32 (value);
       message->has_priority = TRUE;
       return TRUE;
     case USE_CANDIDATE:
@@ -185,11 +186,11 @@ rtc_stun_parse (RtcStunMessage *message, const guint8 *data, gsize size)
   guint type;
   gsize at;
 
-  if (size < RTC_STUN_MIN_SIZE || size % 4 != 0 || data[0] & 0xc0
-      || GST_READ_UINT16_BE (data + 2) != size - RTC_STUN_MIN_SIZE || GST_READ_UINT32_BE (data + 4) != COOKIE)
+  if (size < RTC_STUN_MIN_SIZE || size % 4 != 0 || data[0] & 0xc0 || rtc_get_u16 (data + 2) != size - RTC_STUN_MIN_SIZE
+      || rtc_get_u32 (data + 4) != COOKIE)
     return FALSE;
 
-  type = GST_READ_UINT16_BE (data);
+  type = rtc_get_u16 (data);
   memset (message, 0, sizeof (*message));
   message->data = data;
   message->size = size;
@@ -201,9 +202,9 @@ rtc_stun_parse (RtcStunMessage *message, const guint8 *data, gsize size)
   for (at = RTC_STUN_MIN_SIZE; at < size;) {
     /* There are 4 bytes at least, since the size and every step are multiples of 4. */
     const guint8 *value = data + at + 4;
-    gsize length = GST_READ_UINT16_BE (data + at + 2);
+    gsize length = rtc_get_u16 (data + at + 2);
 
-    type = GST_READ_UINT16_BE (data + at);
+    type = rtc_get_u16 (data + at);
     if (length > size - at - 4)
       return FALSE;
     if (type == FINGERPRINT) {
@@ -222,7 +223,7 @@ rtc_stun_check_fingerprint (const RtcStunMessage *message)
 {
   if (!message->fingerprint)
     return FALSE;
-  return GST_READ_UINT32_BE (message->data + message->fingerprint + 4)
+  return rtc_get_u32 (message->data + message->fingerprint + 4)
       == (crc32 (message->data, message->fingerprint) ^ FINGERPRINT_XOR);
 }
 
@@ -242,9 +243,9 @@ rtc_stun_check_integrity (const RtcStunMessage *message, GHmac *key)
 static gsize
 write_header (guint8 *out, RtcStunClass klass, const guint8 *id)
 {
-  GST_WRITE_UINT16_BE (out, ((klass & 2) << 7) | ((klass & 1) << 4) | RTC_STUN_BINDING);
-  GST_WRITE_UINT16_BE (out + 2, 0);
-  GST_WRITE_UINT32_BE (out + 4, COOKIE);
+  rtc_put_u16 (out, ((klass & 2) << 7) | ((klass & 1) << 4) | RTC_STUN_BINDING);
+  rtc_put_u16 (out + 2, 0);
+  rtc_put_u32 (out + 4, COOKIE);
   memcpy (out + 8, id, RTC_STUN_ID_SIZE);
   return RTC_STUN_MIN_SIZE;
 }
@@ -255,8 +256,8 @@ add_attribute (guint8 *out, gsize *at, guint type, gsize size)
 {
   guint8 *value = out + *at + 4;
 
-  GST_WRITE_UINT16_BE (out + *at, type);
-  GST_WRITE_UINT16_BE (out + *at + 2, size);
+  rtc_put_u16 (out + *at, type);
+  rtc_put_u16 (out + *at + 2, size);
   memset (value + size, 0, PADDED (size) - size);
   *at += 4 + PADDED (size);
   return value;
@@ -273,8 +274,8 @@ rtc_stun_seal (guint8 *message, gsize size, GHmac *key)
   value = add_attribute (message, &size, MESSAGE_INTEGRITY, SHA1_SIZE);
   compute_integrity (message, integrity, key, value);
   value = add_attribute (message, &size, FINGERPRINT, FINGERPRINT_SIZE - 4);
-  GST_WRITE_UINT16_BE (message + 2, size - RTC_STUN_MIN_SIZE);
-  GST_WRITE_UINT32_BE (value, crc32 (message, fingerprint) ^ FINGERPRINT_XOR);
+  rtc_put_u16 (message + 2, size - RTC_STUN_MIN_SIZE);
+  rtc_put_u32 (value, crc32 (message, fingerprint) ^ FINGERPRINT_XOR);
   return size;
 }
 
@@ -287,7 +288,7 @@ rtc_stun_write_success (guint8 *out, const guint8 *id, const RtcAddress *mapped,
 
   value[0] = 0;
   value[1] = mapped->family == 4 ? 1 : 2;
-  GST_WRITE_UINT16_BE (value + 2, mapped->port ^ (COOKIE >> 16));
+  rtc_put_u16 (value + 2, mapped->port ^ (COOKIE >> 16));
   for (guint i = 0; i < ip_size; i++)
     value[4 + i] = mapped->ip[i] ^ out[4 + i];
   return rtc_stun_seal (out, size, key);
@@ -302,13 +303,13 @@ rtc_stun_write_error (guint8 *out, const guint8 *id, guint code, const guint16 *
   g_return_val_if_fail (n_unknown <= RTC_STUN_MAX_UNKNOWN, 0);
 
   /* Without a phrase, which only people read, so that the answer is not longer than the question. */
-  GST_WRITE_UINT16_BE (value, 0);
+  rtc_put_u16 (value, 0);
   value[2] = code / 100;
   value[3] = code % 100;
   if (n_unknown) {
     value = add_attribute (out, &size, UNKNOWN_ATTRIBUTES, 2 * n_unknown);
     for (guint i = 0; i < n_unknown; i++)
-      GST_WRITE_UINT16_BE (value + 2 * i, unknown[i]);
+      rtc_put_u16 (value + 2 * i, unknown[i]);
   }
   return rtc_stun_seal (out, size, key);
 }
@@ -325,9 +326,10 @@ rtc_stun_write_check (guint8 *out, const RtcStunCheck *check, GHmac *key)
   value = add_attribute (out, &size, USERNAME, username_size);
   memcpy (value, check->username, username_size);
   value = add_attribute (out, &size, PRIORITY, 4);
-  GST_WRITE_UINT32_BE (value, check->priority);
+  rtc_put_u32 (value, check->priority);
   value = add_attribute (out, &size, check->controlling ? ICE_CONTROLLING : ICE_CONTROLLED, 8);
-  GST_WRITE_UINT64_BE (value, check->tie_breaker);
+  rtc_put_u32 (value, check->tie_breaker >> 32);
+  rtc_put_u32 (value + 4, check->tie_breaker);
   if (check->use_candidate)
     add_attribute (out, &size, USE_CANDIDATE, 0);
   return rtc_stun_seal (out, size, key);
