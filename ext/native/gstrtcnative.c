@@ -55,18 +55,15 @@ static void
 on_ice_candidate (const gchar *candidate, gpointer user_data)
 {
   GstRtcNative *t = user_data;
-  /* All lines go over one path; a candidate is told for the first of them (RFC 8843, section 10). */
-  guint mline = 0;
+  /* All lines go over one path, and one of them speaks for it (RFC 8843, section 10). */
+  guint mline = t->is_offerer ? 0 : t->remote.mline;
 
-  for (guint i = 0; t->lines && i < t->lines->len; i++) {
-    if (g_array_index (t->lines, GstRtcLine, i).accepted) {
-      mline = i;
-      break;
-    }
-  }
-  if (!t->closed)
-    t->base.events->candidate (&t->base, mline, t->lines ? g_array_index (t->lines, GstRtcLine, mline).mid : NULL,
-        candidate, t->base.user_data);
+  t->gathered |= !candidate;
+  if (t->early && candidate)
+    g_ptr_array_add (t->early, g_strdup (candidate));
+  else if (!t->closed && !t->early)
+    t->base.events->candidate (
+        &t->base, mline, g_array_index (t->lines, GstRtcLine, mline).mid, candidate, t->base.user_data);
 }
 
 static void

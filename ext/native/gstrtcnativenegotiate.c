@@ -45,11 +45,13 @@ copy_lines (GstRtcNative *t, const GArray *lines)
 static void
 make_ssrcs (GstRtcNative *t)
 {
+  guint32 first = g_random_int ();
+
   t->ssrcs = g_new0 (guint32, t->lines->len);
   t->rtx_ssrcs = g_new0 (guint32, t->lines->len);
   for (guint i = 0; i < t->lines->len; i++) {
-    t->ssrcs[i] = g_random_int () | 1;
-    t->rtx_ssrcs[i] = g_random_int () | 1;
+    t->ssrcs[i] = first + 2 * i;
+    t->rtx_ssrcs[i] = first + 2 * i + 1;
   }
 }
 
@@ -82,12 +84,30 @@ describe_local (GstRtcNative *t)
   };
 }
 
+/* Candidates that are known at once stand in the description, which saves a message each; an agent that has to ask a
+ * server tells them later. OFFER: NULL: it is ours. */
 static void
-tell_description (GstRtcNative *t, GstSDPMessage *sdp)
+describe (GstRtcNative *t, const GstSDPMessage *offer, const GstRtcSdpTrack *tracks)
 {
+  GstRtcNativeLocal local;
+  GPtrArray *early = g_ptr_array_new_with_free_func (g_free);
+  GstSDPMessage *sdp;
+
+  t->early = early;
   gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_GATHERING);
-  t->base.events->description (&t->base, sdp, t->base.user_data);
   t->ice->klass->gather (t->ice);
+  t->early = NULL;
+  local = describe_local (t);
+  if (t->gathered) {
+    g_ptr_array_add (early, NULL);
+    local.candidates = (const gchar *const *)early->pdata;
+  }
+  sdp = offer ? gst_rtc_native_sdp_answer (offer, t->lines, tracks, &local)
+              : gst_rtc_native_sdp_offer (t->lines, tracks, &local);
+  t->base.events->description (&t->base, sdp, t->base.user_data);
+  for (guint i = 0; !t->gathered && i < early->len; i++)
+    gst_rtc_native_ice_events.candidate (g_ptr_array_index (early, i), t);
+  g_ptr_array_unref (early);
 }
 
 static void
@@ -149,15 +169,12 @@ make_offer_on_loop (gpointer data)
 {
   Call *call = data;
   GstRtcNative *t = call->t;
-  GstRtcNativeLocal local;
 
   t->is_offerer = TRUE;
   copy_lines (t, call->lines);
   make_ssrcs (t);
-  if (!open_ice (t))
-    return;
-  local = describe_local (t);
-  tell_description (t, gst_rtc_native_sdp_offer (t->lines, call->tracks, &local));
+  if (open_ice (t))
+    describe (t, NULL, call->tracks);
 }
 
 static void
@@ -165,14 +182,12 @@ take_offer_on_loop (gpointer data)
 {
   Call *call = data;
   GstRtcNative *t = call->t;
-  GstRtcNativeLocal local;
 
   copy_lines (t, call->lines);
   make_ssrcs (t);
   if (!take_remote (t, call->sdp) || !open_ice (t))
     return;
-  local = describe_local (t);
-  tell_description (t, gst_rtc_native_sdp_answer (call->sdp, t->lines, call->tracks, &local));
+  describe (t, call->sdp, call->tracks);
   begin (t, call->sdp);
 }
 

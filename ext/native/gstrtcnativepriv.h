@@ -51,6 +51,8 @@ typedef struct
   GArray *lines; /* of GstRtcLine */
   guint32 *ssrcs, *rtx_ssrcs; /* by m-line */
   GstRtcNativeRemote remote;
+  GPtrArray *early; /* of gchar: local candidates that go into the description; NULL: they are told one by one */
+  gboolean gathered; /* there are no more */
   gboolean remote_known, has_path, started, hung_up;
   GstRtcTransportState state;
 

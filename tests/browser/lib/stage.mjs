@@ -22,8 +22,10 @@ export class Stage {
   #pages = [];
   #pipelines = [];
 
-  constructor(browserName, scenario) {
+  /** @param {string} transport the value of rtcbin's property, as tests/transports has it */
+  constructor(browserName, scenario, transport) {
     this.browserName = browserName;
+    this.transport = transport;
     this.scenario = scenario;
   }
 
@@ -38,7 +40,11 @@ export class Stage {
   /** @param {string} description of a pipeline; {signal} stands for a listening wssignalsrc linked to rtcbin "rtc" */
   pipeline(description, { program = PEER, signal = '' } = {}) {
     const server = `wssignalsrc mode=listener address=${this.address} port=${this.port} ${signal}`;
-    const words = description.replace('{signal}', `${server} ! rtcbin name=rtc`).split(/\s+/).filter(Boolean);
+    const words = description
+      .replace('{signal}', `${server} ! rtcbin name=rtc`)
+      .replace('rtcbin name=rtc', `rtcbin name=rtc transport=${this.transport}`)
+      .split(/\s+/)
+      .filter(Boolean);
     const pipeline = new Pipeline(program, words);
     this.#pipelines.push(pipeline);
     this.atEnd(() => pipeline.stop());
