@@ -17,10 +17,14 @@ typedef struct
 {
   guint numbers;
   RtcTwcc *writer;
-  guint16 last; /* number that the writer took last */
-  gint64 arrivals[65536]; /* what it took; -1: nothing */
+  guint16 taken[65536]; /* the numbers that it took */
+  guint n_taken;
   gboolean written;
 } Peer;
+
+/* When each number came that the writer took; -1: none did. Not a part of the peer: to clear it takes longer than all
+ * the rest. */
+static gint64 arrivals[65536];
 
 static void
 on_report (const RtcRtcpReport *report, gpointer user_data)
@@ -49,7 +53,7 @@ on_written (const RtcRtcpTwcc *twcc, gpointer user_data)
   Peer *peer = user_data;
 
   for (guint i = 0; i < twcc->n; i++) {
-    gint64 taken = peer->arrivals[(guint16)(twcc->base + i)];
+    gint64 taken = arrivals[(guint16)(twcc->base + i)];
 
     if (twcc->arrival[i] >= 0 && twcc->arrival[i] != taken / 250 * 250 % RTC_RTCP_TWCC_PERIOD)
       g_error ("%u came at %" G_GINT64_FORMAT ", and was told at %" G_GINT64_FORMAT, (guint16)(twcc->base + i), taken,
@@ -87,9 +91,10 @@ on_twcc (const RtcRtcpTwcc *twcc, gpointer user_data)
     if (twcc->arrival[i] < -1 || twcc->arrival[i] >= RTC_RTCP_TWCC_PERIOD)
       g_error ("an arrival at %" G_GINT64_FORMAT, twcc->arrival[i]);
     /* Once each: the writer keeps the first time. */
-    if (twcc->arrival[i] < 0 || peer->arrivals[seq] >= 0)
+    if (twcc->arrival[i] < 0 || arrivals[seq] >= 0)
       continue;
-    peer->arrivals[seq] = twcc->arrival[i];
+    arrivals[seq] = twcc->arrival[i];
+    peer->taken[peer->n_taken++] = seq;
     rtc_twcc_take (peer->writer, twcc->ssrc, seq, twcc->arrival[i]);
   }
   write_reports (peer);
@@ -121,15 +126,22 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       .fir = on_fir,
       .remb = on_remb,
       .bye = on_ssrc};
-  Peer *peer = g_new0 (Peer, 1);
+  static gsize once = 0;
+  static Peer the_peer;
+  Peer *peer = &the_peer;
 
-  memset (peer->arrivals, 0xff, sizeof (peer->arrivals));
+  if (g_once_init_enter (&once)) {
+    memset (arrivals, 0xff, sizeof (arrivals));
+    g_once_init_leave (&once, 1);
+  }
+  peer->numbers = peer->n_taken = 0;
   peer->writer = rtc_twcc_new (1);
   if (rtc_rtcp_read (data, size, &funcs, peer) != rtc_rtcp_read (data, size, &nobody, NULL))
     g_error ("whether it is malformed depends on who listens");
   if (rtc_datagram_kind (data, size) == RTC_DATAGRAM_STUN && rtc_rtcp_read (data, size, &nobody, NULL))
     g_error ("STUN is read as RTCP");
   rtc_twcc_free (peer->writer);
-  g_free (peer);
+  for (guint i = 0; i < peer->n_taken; i++)
+    arrivals[peer->taken[i]] = -1;
   return 0;
 }
