@@ -271,8 +271,7 @@ authenticate (RtcIceLite *self, const RtcStunMessage *message)
   guint64 key;
 
   if (message->klass != RTC_STUN_REQUEST || message->method != RTC_STUN_BINDING || !message->has_priority
-      || !message->integrity || !message->fingerprint || !message->username || message->username_size < UFRAG_SIZE + 2
-      || message->username[UFRAG_SIZE] != ':')
+      || !message->username || message->username_size < UFRAG_SIZE + 2 || message->username[UFRAG_SIZE] != ':')
     return NULL;
   key = pack_ufrag (message->username);
   credentials = g_hash_table_lookup (self->credentials, &key);
@@ -299,11 +298,8 @@ take_check (RtcIceLite *self, Credentials *credentials, const RtcAddress *from, 
   if (!peer->last_check)
     changes |= RTC_ICE_LITE_FIRST;
   peer->last_check = MAX (now, 1);
-  if (drop_older_credentials (self, peer, credentials)) {
+  if (drop_older_credentials (self, peer, credentials))
     changes |= RTC_ICE_LITE_RESTARTED;
-    for (guint i = 0; i < RTC_ICE_LITE_MAX_ADDRESSES; i++)
-      peer->paths[i].last_nomination = NEVER;
-  }
 
   path = ensure_path (self, peer, from, now);
   if (nominated)

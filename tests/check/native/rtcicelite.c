@@ -155,6 +155,7 @@ what_a_check_needs_has_to_be_there (void)
   enum
   {
     NO_USERNAME = 1,
+    NO_COLON,
     NO_PRIORITY,
     NO_FINGERPRINT,
     NO_SEAL,
@@ -177,6 +178,8 @@ what_a_check_needs_has_to_be_there (void)
     message_init (&message, types[i] ? types[i] : 0x0001);
     if (i != NO_USERNAME)
       message_add_username (&message, &client);
+    if (i == NO_COLON)
+      message.data[RTC_STUN_MIN_SIZE + 4 + 8] = ';';
     if (i != NO_PRIORITY)
       message_add (&message, 0x0024, "\x6e\0\1\xff", 4);
     if (i == NO_SEAL)
@@ -223,10 +226,10 @@ no_answer_is_longer_than_its_question (void)
       for (guint i = 0; i < unknown; i++)
         message_add (&message, 0x7f00 + i, NULL, 0);
       message.size = rtc_stun_seal (message.data, message.size, client.key);
-      g_assert_cmpuint (
-          answered (&client, &six, message.data, message.size, START, &changes), ==, expected); /* looks at the sizes */
-      if (expected)
-        g_assert_cmpuint (changes, ==, 0);
+      /* It looks at the sizes. A refusal changes nothing, and is no consent. */
+      g_assert_cmpuint (answered (&client, &six, message.data, message.size, START + unknown, &changes), ==, expected);
+      g_assert_cmpuint (changes, ==, expected ? 0 : RTC_ICE_LITE_FIRST);
+      g_assert_cmpint (rtc_ice_lite_peer_get_last_check (client.peer), ==, START);
     }
   }
   client_clear (&client);

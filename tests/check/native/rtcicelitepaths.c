@@ -72,6 +72,13 @@ nine_addresses_are_one_too_many (void)
   g_assert_true (rtc_ice_lite_find (lite, &address) == client.peer);
   address = address_of (242);
   g_assert_null (rtc_ice_lite_find (lite, &address));
+
+  /* None of them is left behind. */
+  rtc_ice_lite_remove (lite, client.peer);
+  for (guint i = 1; i < 250; i++) {
+    address = address_of (i);
+    g_assert_null (rtc_ice_lite_find (lite, &address));
+  }
   client_clear (&client);
   rtc_ice_lite_free (lite);
 }

@@ -241,7 +241,9 @@ what_is_not_well_formed_is_refused (void)
       {"0008001000000000000000000000000000000000", FALSE}, /* half a MESSAGE-INTEGRITY */
       {"00090004000004000000", FALSE},
       {"0009000400000414", TRUE},
-      {"0009000400000264", FALSE}, /* a class of 2, a number of 100 */
+      {"0009000400000204", FALSE}, /* 204 */
+      {"0009000400000704", FALSE}, /* 704 */
+      {"0009000400000464", FALSE}, /* 4 and 100 */
       {"000900020000", FALSE},
       {"8028000400000000", TRUE},
       {"802800040000000000250000", FALSE}, /* FINGERPRINT is not the last */
@@ -280,6 +282,46 @@ what_is_not_stun_is_refused (void)
   memcpy (data, rfc_request, sizeof (data));
   data[7]++; /* the cookie: RFC 3489 had none */
   g_assert_false (rtc_stun_parse (&message, data, sizeof (data)));
+}
+
+static void
+class_and_method_are_read (void)
+{
+  static const struct
+  {
+    guint type, klass, method;
+  } cases[] = {{0x0001, RTC_STUN_REQUEST, 1}, {0x0011, RTC_STUN_INDICATION, 1}, {0x0101, RTC_STUN_SUCCESS, 1},
+      {0x0111, RTC_STUN_ERROR, 1}, {0x0003, RTC_STUN_REQUEST, 3}, {0x0021, RTC_STUN_REQUEST, 0x011},
+      {0x0201, RTC_STUN_REQUEST, 0x081}, {0x3eef, RTC_STUN_REQUEST, 0xfff}, {0x3fff, RTC_STUN_ERROR, 0xfff}};
+  GByteArray *bytes = make_message ("");
+  RtcStunMessage message;
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    bytes->data[0] = cases[i].type >> 8;
+    bytes->data[1] = cases[i].type;
+    g_assert_true (rtc_stun_parse (&message, bytes->data, bytes->len));
+    g_assert_cmpuint (message.klass, ==, cases[i].klass);
+    g_assert_cmpuint (message.method, ==, cases[i].method);
+  }
+  g_byte_array_unref (bytes);
+}
+
+static void
+a_name_may_be_so_long (void)
+{
+  for (guint size = RTC_STUN_MAX_USERNAME; size <= RTC_STUN_MAX_USERNAME + 1; size++) {
+    GString *body = g_string_new (NULL);
+    RtcStunMessage message;
+    GByteArray *bytes;
+
+    g_string_printf (body, "0006%04x", size);
+    for (guint i = 0; i < (size + 3) / 4; i++)
+      g_string_append (body, "61616161");
+    bytes = make_message (body->str);
+    g_assert_true (rtc_stun_parse (&message, bytes->data, bytes->len) == (size <= RTC_STUN_MAX_USERNAME));
+    g_byte_array_unref (bytes);
+    g_string_free (body, TRUE);
+  }
 }
 
 static void
@@ -394,6 +436,8 @@ main (int argc, char **argv)
   g_test_add_func ("/stun/every_flipped_bit_is_refused", every_flipped_bit_is_refused);
   g_test_add_func ("/stun/what_is_not_well_formed_is_refused", what_is_not_well_formed_is_refused);
   g_test_add_func ("/stun/what_is_not_stun_is_refused", what_is_not_stun_is_refused);
+  g_test_add_func ("/stun/class_and_method_are_read", class_and_method_are_read);
+  g_test_add_func ("/stun/a_name_may_be_so_long", a_name_may_be_so_long);
   g_test_add_func ("/stun/the_first_of_two_attributes_counts", the_first_of_two_attributes_counts);
   g_test_add_func ("/stun/what_has_to_be_understood_is_told", what_has_to_be_understood_is_told);
   g_test_add_func ("/stun/what_is_written_reads_the_same", what_is_written_reads_the_same);
