@@ -5,7 +5,6 @@
 
 #include "rtcsender.h"
 
-#include <gst/gst.h>
 #include <string.h>
 
 #define RTP_HEADER 12
@@ -101,6 +100,21 @@ struct _RtcSender
   gchar *cname;
 };
 
+/* Not GStreamer's, which store to unaligned addresses as if they were aligned. */
+static inline void
+put_u16 (guint8 *at, guint value)
+{
+  at[0] = (guint8)(value >> 8);
+  at[1] = (guint8)value;
+}
+
+static inline void
+put_u32 (guint8 *at, guint32 value)
+{
+  put_u16 (at, value >> 16);
+  put_u16 (at + 2, value & 0xffff);
+}
+
 static guint8 *
 put_extension (guint8 *at, guint id, const gchar *data, gsize size)
 {
@@ -118,7 +132,7 @@ init_template (Template *template, const RtcSenderConfig *config, guint32 ssrc, 
 
   template->bytes[0] = 2 << 6;
   template->bytes[1] = (guint8)payload;
-  GST_WRITE_UINT32_BE (template->bytes + 8, ssrc);
+  put_u32 (template->bytes + 8, ssrc);
   if (config->ext_mid && config->mid[0])
     at = put_extension (at, config->ext_mid, config->mid, strlen (config->mid));
   if (config->ext_twcc) {
@@ -133,8 +147,8 @@ init_template (Template *template, const RtcSenderConfig *config, guint32 ssrc, 
   template->size = RTP_HEADER;
   if (words > 0) {
     template->bytes[0] |= 1 << 4;
-    GST_WRITE_UINT16_BE (template->bytes + RTP_HEADER, 0xbede);
-    GST_WRITE_UINT16_BE (template->bytes + RTP_HEADER + 2, (guint16)words);
+    put_u16 (template->bytes + RTP_HEADER, 0xbede);
+    put_u16 (template->bytes + RTP_HEADER + 2, (guint16)words);
     template->size += 4 + 4 * words;
   }
 }
@@ -220,10 +234,10 @@ write_header (
 {
   memcpy (out, template->bytes, TEMPLATE);
   out[1] |= packet->marker ? 0x80 : 0;
-  GST_WRITE_UINT16_BE (out + 2, (guint16)seq);
-  GST_WRITE_UINT32_BE (out + 4, packet->timestamp + self->timestamp_offset);
+  put_u16 (out + 2, (guint16)seq);
+  put_u32 (out + 4, packet->timestamp + self->timestamp_offset);
   if (template->twcc_at)
-    GST_WRITE_UINT16_BE (out + template->twcc_at, twcc);
+    put_u16 (out + template->twcc_at, twcc);
   if (template->level_at)
     out[template->level_at] = (guint8)packet->audio_level;
 }
@@ -328,7 +342,7 @@ write_rtx (RtcSender *self, const RtcPacket *packet, guint64 seq, RtcSrtpSender 
 
   write_header (self, template, packet, rtx_seq, *twcc, self->space);
   *twcc += template->twcc_at != 0;
-  GST_WRITE_UINT16_BE (payload, (guint16)seq);
+  put_u16 (payload, (guint16)seq);
   if (packet->size > 0)
     memcpy (payload + OSN, packet->payload, packet->size);
   self->rtx_packets++;
@@ -460,8 +474,8 @@ write_sdes (const RtcSender *self, guint8 *out)
   memset (out, 0, size);
   out[0] = 2 << 6 | 1;
   out[1] = RTCP_SDES;
-  GST_WRITE_UINT16_BE (out + 2, (guint16)(size / 4 - 1));
-  GST_WRITE_UINT32_BE (out + 4, self->config.ssrc);
+  put_u16 (out + 2, (guint16)(size / 4 - 1));
+  put_u32 (out + 4, self->config.ssrc);
   out[8] = SDES_CNAME;
   out[9] = (guint8)length;
   memcpy (out + 10, self->cname, length);
@@ -481,12 +495,13 @@ rtc_sender_write_report (RtcSender *self, guint64 ntp_at_0, guint64 ntp_now, gin
     age = now - self->added;
   out[0] = 2 << 6;
   out[1] = RTCP_SR;
-  GST_WRITE_UINT16_BE (out + 2, SR_SIZE / 4 - 1);
-  GST_WRITE_UINT32_BE (out + 4, self->config.ssrc);
-  GST_WRITE_UINT64_BE (out + 8, ntp_now);
-  GST_WRITE_UINT32_BE (out + 16, self->timestamp + to_ticks (age, self->config.clock_rate));
-  GST_WRITE_UINT32_BE (out + 20, (guint32)(self->stats.packets_sent - self->rtx_packets));
-  GST_WRITE_UINT32_BE (out + 24, (guint32)(self->stats.bytes_sent - self->rtx_bytes));
+  put_u16 (out + 2, SR_SIZE / 4 - 1);
+  put_u32 (out + 4, self->config.ssrc);
+  put_u32 (out + 8, (guint32)(ntp_now >> 32));
+  put_u32 (out + 12, (guint32)ntp_now);
+  put_u32 (out + 16, self->timestamp + to_ticks (age, self->config.clock_rate));
+  put_u32 (out + 20, (guint32)(self->stats.packets_sent - self->rtx_packets));
+  put_u32 (out + 24, (guint32)(self->stats.bytes_sent - self->rtx_bytes));
   return SR_SIZE + write_sdes (self, out + SR_SIZE);
 }
 

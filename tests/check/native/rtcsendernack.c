@@ -66,7 +66,7 @@ write_packet (Stream *stream, const RtcPacket *packet)
   gsize size = rtc_sender_write (viewer->sender, packet, viewer->out, &viewer->twcc, out);
 
   if (stream->written->len == 0)
-    stream->first = (guint16)(GST_READ_UINT16_BE (out + 2) - packet->index);
+    stream->first = (guint16)(viewer_u16 (out + 2) - packet->index);
   g_ptr_array_add (stream->written, g_bytes_new (out, size));
 }
 
@@ -120,13 +120,15 @@ rtx_tells_the_number_that_was_lost (void)
 {
   Stream *stream = stream_new (97);
   const RtcSenderStats *stats = rtc_sender_get_stats (stream->viewer->sender);
+  const guint8 *written;
   guint16 twcc, first = 0;
   guint32 timestamp;
   ViewerPacket seen;
 
   go_on (stream, 1000, 500);
   twcc = stream->viewer->twcc;
-  timestamp = GST_READ_UINT32_BE ((guint8 *)g_bytes_get_data (stream->written->pdata[0], NULL) + 4);
+  written = g_bytes_get_data (stream->written->pdata[0], NULL);
+  timestamp = viewer_u16 (written + 4) << 16 | viewer_u16 (written + 6);
   g_assert_cmpuint (ask (stream, 990, 10, SECOND), ==, 10);
   for (guint i = 0; i < 10; i++) {
     const RtcPacket *packet = rtc_history_get (stream->history, 990 + i);
@@ -142,7 +144,7 @@ rtx_tells_the_number_that_was_lost (void)
     g_assert_cmpstr (seen.mid, ==, "v1");
     g_assert_cmpint (seen.twcc, ==, (guint16)(twcc + i));
     g_assert_cmpint (seen.audio_level, ==, packet->audio_level);
-    g_assert_cmpuint (GST_READ_UINT16_BE (seen.payload), ==, (guint16)(stream->first + 990 + i));
+    g_assert_cmpuint (viewer_u16 (seen.payload), ==, (guint16)(stream->first + 990 + i));
     g_assert_cmpmem (seen.payload + 2, seen.size - 2, packet->payload, packet->size);
   }
   g_assert_cmpuint (first, <, 1 << 15);
@@ -212,6 +214,22 @@ without_rtx_nothing_else_takes_its_number (void)
   stream_free (stream);
 }
 
+/* Those that came at once are not told apart by when they came. */
+static void
+without_rtx_a_forgotten_number_is_not_taken_for_another (void)
+{
+  Stream *stream = stream_new (-1);
+  guint8 byte = 0;
+  RtcPacket packet = {.added = 1, .audio_level = -1, .payload = &byte, .size = 1};
+
+  for (guint i = 0; i < 1500; i++)
+    write_packet (stream, rtc_history_add (stream->history, &packet));
+  g_assert_cmpuint (ask (stream, 0, 476, 1), ==, 0);
+  g_assert_cmpuint (ask (stream, 475, 2, 1), ==, 1);
+  g_assert_true (g_bytes_equal (stream->again->pdata[0], stream->written->pdata[476]));
+  stream_free (stream);
+}
+
 static void
 what_was_left_out_can_be_had (void)
 {
@@ -219,11 +237,15 @@ what_was_left_out_can_be_had (void)
   ViewerPacket seen;
 
   go_on (stream, 100, 500);
-  viewer_add (stream->history, 321, -1);
+  viewer_add (stream->history, 900, -1);
   go_on (stream, 1, 500);
-  g_assert_cmpuint (ask (stream, 100, 1, 200 * MS), ==, 1);
-  read_again (stream, 0, &seen);
-  g_assert_cmpuint (seen.size, ==, 323);
+  g_assert_cmpuint (ask (stream, 99, 3, 200 * MS), ==, 3);
+  for (guint i = 0; i < 3; i++) {
+    const RtcPacket *packet = rtc_history_get (stream->history, 99 + i);
+
+    read_again (stream, i, &seen);
+    g_assert_cmpmem (seen.payload + 2, seen.size - 2, packet->payload, packet->size);
+  }
   stream_free (stream);
 }
 
@@ -276,7 +298,7 @@ numbers_before_the_wrap_are_found (void)
       const RtcPacket *packet = rtc_history_get (stream->history, end - 10 + i);
 
       read_again (stream, i, &seen);
-      g_assert_cmpuint (GST_READ_UINT16_BE (seen.payload), ==, (guint16)(65536 - 5 + i));
+      g_assert_cmpuint (viewer_u16 (seen.payload), ==, (guint16)(65536 - 5 + i));
       g_assert_cmpmem (seen.payload + 2, seen.size - 2, packet->payload, packet->size);
     }
     go_on (stream, 65536, 100);
@@ -328,7 +350,7 @@ a_storm_costs_a_fifth (gconstpointer rtx_payload)
   stream_free (stream);
 }
 
-/* Sound of 50 packets a second has hardly a budget, and after silence none at all. */
+/* Sound of 50 packets a second has hardly a budget, and after a second of silence there is none at all. */
 static void
 a_few_always_come (void)
 {
@@ -339,6 +361,13 @@ a_few_always_come (void)
   g_assert_cmpuint (ask (stream, 16, 34, 5 * SECOND + 999 * MS), ==, 0);
   g_assert_cmpuint (ask (stream, 16, 34, 6 * SECOND + 125 * MS), ==, RTC_SENDER_MIN_RESENT);
   stream_free (stream);
+
+  for (guint i = 0; i < 2; i++) {
+    stream = stream_new (97);
+    go_on (stream, 1000, 1000);
+    g_assert_cmpuint (ask (stream, 900, 100, i ? 5 * SECOND : 2 * SECOND - 1), ==, RTC_SENDER_MIN_RESENT);
+    stream_free (stream);
+  }
 }
 
 int
@@ -349,6 +378,8 @@ main (int argc, char **argv)
   g_test_add_func ("/nack/rtx-tells-the-number-that-was-lost", rtx_tells_the_number_that_was_lost);
   g_test_add_func ("/nack/without-rtx-it-is-the-same-to-the-last-bit", without_rtx_it_is_the_same_to_the_last_bit);
   g_test_add_func ("/nack/without-rtx-nothing-else-takes-its-number", without_rtx_nothing_else_takes_its_number);
+  g_test_add_func ("/nack/without-rtx-a-forgotten-number-is-not-taken-for-another",
+      without_rtx_a_forgotten_number_is_not_taken_for_another);
   g_test_add_func ("/nack/what-was-left-out-can-be-had", what_was_left_out_can_be_had);
   g_test_add_data_func (
       "/nack/passed-over/rtx", GINT_TO_POINTER (97), what_is_unknown_too_old_or_too_new_is_passed_over);

@@ -8,6 +8,12 @@
 #include <gst/rtp/gstrtpbuffer.h>
 #include <string.h>
 
+guint
+viewer_u16 (const guint8 *at)
+{
+  return at[0] << 8 | at[1];
+}
+
 Viewer *
 viewer_new (const RtcSenderConfig *config, RtcSrtpProfile profile)
 {
@@ -41,7 +47,7 @@ read_extensions (GstRTPBuffer *rtp, const RtcSenderConfig *config, ViewerPacket 
     memcpy (seen->mid, data, size);
   if (config->ext_twcc && gst_rtp_buffer_get_extension_onebyte_header (rtp, config->ext_twcc, 0, &data, &size)) {
     g_assert_cmpuint (size, ==, 2);
-    seen->twcc = GST_READ_UINT16_BE (data);
+    seen->twcc = viewer_u16 (data);
   }
   if (config->ext_audio_level
       && gst_rtp_buffer_get_extension_onebyte_header (rtp, config->ext_audio_level, 0, &data, &size)) {

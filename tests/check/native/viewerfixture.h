@@ -47,6 +47,9 @@ void viewer_read (guint8 *data, gsize size, const RtcSenderConfig *config, Viewe
  */
 void viewer_show (Viewer *viewer, const RtcPacket *packet, ViewerPacket *seen);
 
+/* 16 bits of a packet, wherever they stand. */
+guint viewer_u16 (const guint8 *at);
+
 /* Adds the next packet, one a millisecond, whose payload tells its index. Every third one has a marker. */
 const RtcPacket *viewer_add (RtcHistory *history, gsize size, gint audio_level);
 
