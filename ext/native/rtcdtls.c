@@ -25,7 +25,8 @@
 #define MAX_WAITING 4
 #define MAX_WAITING_SIZE 2048
 
-/* Records that overtook the change of the cipher. OpenSSL would keep a hundred, at 17 KB each. */
+/* Records that overtook the change of the cipher: they cannot be checked yet, only kept. OpenSSL's bound is a hundred.
+ */
 #define MAX_EARLY 4
 
 /* RFC 5764, section 4.2 */
@@ -245,9 +246,12 @@ is_welcome (RtcDtls *dtls, const RtcDtlsRecord *record)
     dtls->alert = alert;
     dtls->end_at = MIN (dtls->end_at, dtls->wire.now + GIVE_UP_AFTER_ALERT);
   }
+  /* What a connection before this one left on its way would be taken for the future of this one. */
+  if (!dtls->ssl && !rtc_dtls_record_is_client_hello (record))
+    return FALSE;
   if (record->epoch == 0)
     return rtc_dtls_record_is_plausible (record, dtls->is_server);
-  if (!dtls->ssl || record->epoch > 1)
+  if (record->epoch > 1)
     return FALSE;
   return has_changed_cipher (dtls) || dtls->early++ < MAX_EARLY;
 }
@@ -305,6 +309,8 @@ finish (RtcDtls *dtls)
     g_bytes_unref (bytes);
   }
   dtls->is_running = FALSE;
+  if (dtls->state == RTC_DTLS_FAILED)
+    g_clear_pointer (&dtls->ssl, SSL_free);
   /* 20 KB, which are needed again only when something comes or goes. */
   if (dtls->ssl && dtls->state != RTC_DTLS_HANDSHAKE)
     SSL_free_buffers (dtls->ssl);

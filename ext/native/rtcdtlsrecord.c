@@ -11,9 +11,11 @@
 #define MAX_MESSAGE 8192
 #define FATAL 2
 #define CLOSE_NOTIFY 0
+#define CLIENT_HELLO 1
 
 /* RFC 5246, section 7.4; RFC 6347, section 4.3.2. Bit N: message type N. */
 #define FROM_CLIENT (1 << 1 | 1 << 11 | 1 << 15 | 1 << 16)
+#define HELLOS (1 << 1 | 1 << 2 | 1 << 3)
 #define FROM_SERVER (1 << 2 | 1 << 3 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14)
 
 static guint
@@ -56,16 +58,20 @@ static gboolean
 fragments_are_plausible (const guint8 *data, gsize size, guint types)
 {
   while (size > 0) {
-    guint type, message, offset, length;
+    guint type, message, number, offset, length;
 
     if (size < FRAGMENT_HEADER_SIZE)
       return FALSE;
     type = data[0];
     message = read_24 (data + 1);
+    number = read_16 (data + 4);
     offset = read_24 (data + 6);
     length = read_24 (data + 9);
     if (type > 31 || !(types & 1u << type) || message > MAX_MESSAGE || offset + length > message
         || length > size - FRAGMENT_HEADER_SIZE)
+      return FALSE;
+    /* Each side begins with a hello. */
+    if (number == 0 && !(HELLOS & 1u << type))
       return FALSE;
     /* ServerHelloDone alone is empty; OpenSSL has no use for an empty fragment of anything else. */
     if (length == 0 && message != 0)
@@ -95,6 +101,13 @@ rtc_dtls_record_renumber (const RtcDtlsRecord *record, guint64 number)
   for (guint i = 0; i < 6; i++)
     copy[5 + i] = number >> (8 * (5 - i));
   return copy;
+}
+
+gboolean
+rtc_dtls_record_is_client_hello (const RtcDtlsRecord *record)
+{
+  return record->epoch == 0 && record->type == RTC_DTLS_RECORD_HANDSHAKE && record->payload_size > 0
+      && record->payload[0] == CLIENT_HELLO;
 }
 
 gint

@@ -34,9 +34,12 @@ typedef struct
 gboolean rtc_dtls_record_next (const guint8 **data, gsize *size, RtcDtlsRecord *record);
 
 /* Whether a RECORD in the clear is part of a handshake that a peer could mean, as client when FROM_CLIENT: handshake
- * messages of kinds that this side sends in the clear, complete fragments, of messages of at most 8 KB (a longer one
- * would reserve that much memory), or a change of the cipher. */
+ * messages of kinds that this side sends in the clear, the first one a hello, complete fragments, of messages of at
+ * most 8 KB (a longer one would reserve that much memory), or a change of the cipher. */
 gboolean rtc_dtls_record_is_plausible (const RtcDtlsRecord *record, gboolean from_client);
+
+/* Whether a RECORD in the clear has a part of a ClientHello. */
+gboolean rtc_dtls_record_is_client_hello (const RtcDtlsRecord *record);
 
 /* A copy of a RECORD in the clear with another sequence number, of 48 bits. A forged one of a high number would make
  * OpenSSL take all that come for replays; what is really new, the handshake's own numbers say. Free with g_free(). */

@@ -150,6 +150,25 @@ it_gives_up_after_30_s (void)
   pair_free (pair);
 }
 
+/* The path of a peer that was slow to be found does not have to be perfect at once. */
+static void
+a_late_hello_has_its_own_30_s (void)
+{
+  Pair *pair = pair_new (1, ours, theirs);
+
+  pair_start (pair, 1, NULL);
+  pair_run (pair, 25 * SECOND);
+  pair_start (pair, 0, NULL);
+  pair->filter = lose_all;
+  pair_run (pair, 1000); /* the hello is on its way */
+  g_assert_cmpuint (pair->sides[1].n_sent, ==, 1);
+  pair_run (pair, 15 * SECOND);
+  pair->filter = NULL;
+  pair_run (pair, 5 * SECOND);
+  pair_check (pair, RTC_SRTP_AEAD_AES_128_GCM);
+  pair_free (pair);
+}
+
 static gboolean
 lose_the_end (Side *from, guint8 *data, gsize size, gpointer user_data)
 {
@@ -411,6 +430,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dtls/every_seed_connects", every_seed_connects);
   g_test_add_func ("/dtls/each_datagram_may_be_lost", each_datagram_may_be_lost);
   g_test_add_func ("/dtls/it_gives_up_after_30_s", it_gives_up_after_30_s);
+  g_test_add_func ("/dtls/a_late_hello_has_its_own_30_s", a_late_hello_has_its_own_30_s);
   g_test_add_func ("/dtls/a_lost_last_flight_is_answered_again", a_lost_last_flight_is_answered_again);
   g_test_add_func ("/dtls/the_wall_clock_does_too", the_wall_clock_does_too);
   g_test_add_func ("/dtls/a_hello_of_two_datagrams_waits_for_start", a_hello_of_two_datagrams_waits_for_start);
