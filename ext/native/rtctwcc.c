@@ -221,9 +221,9 @@ write_report (RtcTwcc *self, const Report *report, guint8 *out)
   rtc_put_u16 (out + 2, size / 4 - 1);
   rtc_put_u32 (out + 4, self->sender_ssrc);
   rtc_put_u32 (out + 8, self->media_ssrc);
-  rtc_put_u16 (out + 12, self->begin & G_MAXUINT16);
+  rtc_put_u16 (out + 12, self->begin);
   rtc_put_u16 (out + 14, report->n);
-  rtc_put_u24 (out + 16, report->reference & 0xffffff);
+  rtc_put_u24 (out + 16, report->reference);
   out[19] = self->count++;
   return size;
 }

@@ -251,6 +251,10 @@ a_group_says_whose_the_rtx_is (void)
   /* The numbers of another stream change nothing. */
   g_assert_cmpint (line_of (bundle, 2000, VP8, 6, "v"), ==, 1);
   g_assert_cmpuint (original_of (bundle, 1001, 5, "v", NULL, NULL), ==, 1000);
+  /* Nor does a layer that nobody sends, nor a move of the line. */
+  g_assert_cmpuint (original_of (bundle, 1001, 5, "v", "hi", NULL), ==, 1000);
+  g_assert_cmpint (line_of (bundle, 1000, VP8, 1, "screen"), ==, 2);
+  g_assert_cmpuint (original_of (bundle, 1001, 5, "screen", NULL, NULL), ==, 1000);
   rtc_bundle_free (bundle);
 }
 
@@ -271,6 +275,27 @@ the_repeated_number_says_whose_the_rtx_is (void)
   g_assert_cmpuint (original_of (bundle, 2001, 39990, "v", NULL, NULL), ==, 0);
   g_assert_cmpint (line_of (bundle, 2000, VP8, 50000, NULL), ==, 1);
   g_assert_cmpuint (original_of (bundle, 2001, 50010, NULL, NULL, NULL), ==, 2000);
+  rtc_bundle_free (bundle);
+}
+
+/* A stream that goes to another line leaves its layer and its RTX behind. */
+static void
+what_was_learned_of_a_line_stays_there (void)
+{
+  RtcBundle *bundle = new_bundle ();
+  Packet packet = {1000, VP8, 1, "v", "hi", NULL, -1, -1, FALSE};
+  RtcBundlePacket taken;
+
+  g_assert_true (take (bundle, &packet, &taken));
+  g_assert_cmpuint (original_of (bundle, 1001, 1, "v", NULL, NULL), ==, 1000);
+  packet.seq = 2;
+  packet.mid = "screen";
+  packet.rid = NULL;
+  g_assert_true (take (bundle, &packet, &taken));
+  g_assert_cmpuint (taken.mline, ==, 2);
+  g_assert_cmpstr (taken.rid, ==, "");
+  g_assert_cmpuint (original_of (bundle, 1001, 1, NULL, NULL, NULL), ==, 0);
+  g_assert_cmpuint (original_of (bundle, 1001, 1, "screen", NULL, NULL), ==, 1000);
   rtc_bundle_free (bundle);
 }
 
@@ -543,6 +568,7 @@ main (int argc, char **argv)
   g_test_add_func ("/bundle/an_ssrc_moves_with_its_newest_mid", an_ssrc_moves_with_its_newest_mid);
   g_test_add_func ("/bundle/a_group_says_whose_the_rtx_is", a_group_says_whose_the_rtx_is);
   g_test_add_func ("/bundle/the_repeated_number_says_whose_the_rtx_is", the_repeated_number_says_whose_the_rtx_is);
+  g_test_add_func ("/bundle/what_was_learned_of_a_line_stays_there", what_was_learned_of_a_line_stays_there);
   g_test_add_func ("/bundle/layers_have_their_rtx", layers_have_their_rtx);
   g_test_add_func ("/bundle/a_rid_is_letters_and_digits", a_rid_is_letters_and_digits);
   g_test_add_func ("/bundle/who_was_silent_longest_is_forgotten", who_was_silent_longest_is_forgotten);

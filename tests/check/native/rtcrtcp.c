@@ -307,20 +307,20 @@ long_ones_are_told_in_parts (void)
   check_bytes (bytes->data, bytes->len,
       "twcc 1001 #3 60000+2048\ntwcc 1001 #3 62048+2048\ntwcc 1001 #3 64096+904 64999@64250\n", TRUE);
 
-  /* 60 full parts and 4 items more. */
+  /* 5 items of one number, then 17 each: 59 of these fill a part but for 16. */
   g_byte_array_set_size (bytes, 0);
   append_u16 (bytes, 0x81cd);
-  append_u16 (bytes, 2 + 64);
+  append_u16 (bytes, 2 + 70);
   append_u16 (bytes, 0);
   append_u16 (bytes, 1);
   append_u16 (bytes, 0);
   append_u16 (bytes, 0x1001);
-  for (guint i = 0; i < 64; i++) {
+  for (guint i = 0; i < 70; i++) {
     append_u16 (bytes, 100 * i);
-    append_u16 (bytes, 0xffff);
-    if (i % 60 == 0)
+    append_u16 (bytes, i < 5 ? 0 : 0xffff);
+    if (i == 0 || i == 64)
       g_string_append_printf (expected, "%snack 1001", i ? "\n" : "");
-    for (guint j = 0; j < 17; j++)
+    for (guint j = 0; j < (i < 5 ? 1 : 17); j++)
       g_string_append_printf (expected, " %u", 100 * i + j);
   }
   g_string_append_c (expected, '\n');
@@ -381,7 +381,7 @@ what_is_malformed_is_refused (void)
       "8fcd0005 00000001 00001001 000a0000 00000105 20020404", /* of nothing */
       "8fcd0005 00000001 00001001 000a0003 00000105 20030404", /* a delta too few */
       "8fcd0005 00000001 00001001 000a0002 00000105 40020404", /* half of the deltas */
-      "8fcd0005 00000001 00001001 000a0002 00000105 60020404", /* reserved symbol */
+      "8fcd0006 00000001 00001001 000a0001 00000105 60010404 04000000", /* reserved symbol */
       "8fcd0005 00000001 00001001 000a0004 00000105 00020000", /* statuses too few */
       "8fcd0004 00000001 00001001 000a0001 00000105", /* none */
   };
