@@ -304,6 +304,7 @@ make_join (GstWsSignalSrc *self, gboolean answered, const GstRtcSignalInfo *info
     join->has_tracks = TRUE;
     join->n_video = MIN (info->n_video, RTC_MAX_TRACKS);
     join->n_audio = MIN (info->n_audio, RTC_MAX_TRACKS);
+    join->restart = info->restart;
   }
   return join;
 }

@@ -58,14 +58,16 @@ gst_rtc_signal_query_set (GstQuery *query, const GstRtcSignalInfo *info)
   GstStructure *s = gst_query_writable_structure (query);
 
   gst_structure_set (s, "sends", G_TYPE_BOOLEAN, info->sends, "video", G_TYPE_UINT, info->n_video, "audio", G_TYPE_UINT,
-      info->n_audio, "ice-servers", G_TYPE_STRV, info->ice_servers, NULL);
+      info->n_audio, "restart", G_TYPE_BOOLEAN, info->restart, "ice-servers", G_TYPE_STRV, info->ice_servers, NULL);
 }
 
 gboolean
 gst_rtc_signal_query_get (GstQuery *query, GstRtcSignalInfo *info)
 {
+  const GstStructure *s = gst_query_get_structure (query);
+
   *info = (GstRtcSignalInfo){0};
-  return gst_structure_get (gst_query_get_structure (query), "sends", G_TYPE_BOOLEAN, &info->sends, "video",
-      G_TYPE_UINT, &info->n_video, "audio", G_TYPE_UINT, &info->n_audio, "ice-servers", G_TYPE_STRV, &info->ice_servers,
-      NULL);
+  gst_structure_get_boolean (s, "restart", &info->restart);
+  return gst_structure_get (s, "sends", G_TYPE_BOOLEAN, &info->sends, "video", G_TYPE_UINT, &info->n_video, "audio",
+      G_TYPE_UINT, &info->n_audio, "ice-servers", G_TYPE_STRV, &info->ice_servers, NULL);
 }

@@ -353,6 +353,8 @@ append_peer (GString *out, const RtcPeerInfo *peer)
   add_raw (out, "meta", peer->meta);
   add_string (out, "role", rtc_role_to_string (peer->role));
   add_tracks (out, peer->n_video, peer->n_audio);
+  if (peer->restart)
+    add_raw (out, "restart", "true");
   add_string (out, "offerer", peer->offerer);
   g_string_append_c (out, '}');
 }
@@ -437,6 +439,8 @@ rtc_message_to_json (const RtcMessage *message)
     add_string (out, "offers", rtc_offers_to_string (message->offers));
   if (message->has_tracks)
     add_tracks (out, message->n_video, message->n_audio);
+  if (message->restart)
+    add_raw (out, "restart", "true");
   add_string (out, "token", message->token);
   add_string (out, "resume", message->resume);
   if (welcome) {

@@ -97,6 +97,7 @@ typedef struct
   gchar *meta; /* a JSON object as text, or NULL */
   RtcRole role;
   guint n_video, n_audio; /* streams it sends */
+  gboolean restart; /* it takes an offer that restarts ICE on the connection as it stands */
   gchar *offerer; /* peer id, or NULL when the pair has nothing to say */
 } RtcPeerInfo;
 
@@ -127,6 +128,7 @@ typedef struct
   RtcOffers offers; /* RTC_OFFERS_ACCEPT when absent */
   gboolean has_tracks;
   guint n_video, n_audio;
+  gboolean restart; /* join: see RtcPeerInfo; offer-request: that is what is asked for */
 
   /* welcome; times in milliseconds */
   gboolean resumed;

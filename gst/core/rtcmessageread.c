@@ -256,6 +256,7 @@ read_peer (Reader *r)
   peer->meta = read_meta (r, "meta");
   peer->role = read_role (r, RTC_ROLE_BOTH);
   read_tracks (r, &peer->n_video, &peer->n_audio);
+  peer->restart = read_boolean (r, "restart");
   peer->offerer = read_id (r, "offerer");
   return peer;
 }
@@ -373,6 +374,7 @@ read_client (Reader *r, RtcMessage *message)
     message->room = read_name (r, "room", RTC_MAX_ROOM);
     message->token = read_text (r, "token", MAX_TOKEN);
     message->offers = read_offers (r);
+    message->restart = read_boolean (r, "restart");
   }
   message->display_name = read_name (r, "displayName", RTC_MAX_DISPLAY_NAME);
   message->meta = read_meta (r, "meta");
@@ -450,6 +452,9 @@ read_body (Reader *r, RtcMessage *message)
       read_session (r, message);
       break;
     case RTC_MESSAGE_OFFER_REQUEST:
+      message->restart = read_boolean (r, "restart");
+      message->reason = read_text (r, "reason", RTC_MAX_REASON);
+      break;
     case RTC_MESSAGE_BYE:
       message->reason = read_text (r, "reason", RTC_MAX_REASON);
       break;

@@ -179,6 +179,7 @@ handle_join (RtcRooms *self, RtcRoomConnection *connection, const RtcMessage *me
   peer->connection = connection;
   connection->peer = peer;
   peer->offers = message->offers;
+  peer->info->restart = message->restart;
   rtc_room_peer_update (peer, message);
   send_welcome (self, peer, FALSE);
   rtc_rooms_send_peers (self, peer);

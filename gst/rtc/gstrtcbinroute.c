@@ -310,8 +310,8 @@ gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
   if (settings.turn_server)
     urls[n++] = settings.turn_server;
   gst_rtc_signal_query_set (query,
-      &(GstRtcSignalInfo){
-          counts[0] + counts[1] > 0, counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO], n ? urls : NULL});
+      &(GstRtcSignalInfo){counts[0] + counts[1] > 0, counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO],
+          self->transport && self->transport->make_restart, n ? urls : NULL});
   gst_rtc_bin_settings_clear (&settings);
 }
 

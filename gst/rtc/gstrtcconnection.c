@@ -114,6 +114,12 @@ on_key_frame_wanted (GstRtcTransport *transport, guint mline, gpointer user_data
   post_event (user_data, (GstRtcConnectionEvent){.type = GST_RTC_CONNECTION_KEY_FRAME_WANTED, .mline = mline});
 }
 
+static void
+on_restart_wanted (GstRtcTransport *transport, gpointer user_data)
+{
+  post_event (user_data, (GstRtcConnectionEvent){.type = GST_RTC_CONNECTION_RESTART_WANTED});
+}
+
 static const GstRtcTransportEvents transport_events = {
     .description = on_description,
     .candidate = on_candidate,
@@ -121,6 +127,7 @@ static const GstRtcTransportEvents transport_events = {
     .failed = on_failed,
     .stream = on_stream,
     .key_frame_wanted = on_key_frame_wanted,
+    .restart_wanted = on_restart_wanted,
 };
 
 GstRtcConnection *

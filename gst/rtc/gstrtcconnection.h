@@ -20,6 +20,7 @@ typedef enum
   GST_RTC_CONNECTION_FAILED, /* error */
   GST_RTC_CONNECTION_STREAM, /* mline, pad */
   GST_RTC_CONNECTION_KEY_FRAME_WANTED, /* mline */
+  GST_RTC_CONNECTION_RESTART_WANTED,
 } GstRtcConnectionEventType;
 
 /* Borrowed for the call. */
@@ -58,6 +59,8 @@ struct _GstRtcConnection
   gboolean closed;
   GArray *lines; /* of GstRtcLine */
   gboolean remote_known; /* candidates may be passed on */
+  gboolean restarting; /* our offer to restart ICE waits for its answer */
+  gint64 restarted; /* milliseconds of the monotonic clock; when ICE was restarted last, 0: never */
   GPtrArray *waiting; /* candidates of the peer that came before that, of GstRtcConnectionEvent */
   GPtrArray *entries; /* pads where what was received enters the elements behind the transport; then the reaper's */
   GPtrArray *local, *remote; /* candidates as text, for the diagnosis */

@@ -39,8 +39,8 @@ get_name (GstRtcPeer *self)
   return self->info->display_name && *self->info->display_name ? self->info->display_name : self->info->id;
 }
 
-static RtcMessage *
-message_to (GstRtcPeer *self, RtcMessageType type, const gchar *session)
+RtcMessage *
+gst_rtc_peer_message_new (GstRtcPeer *self, RtcMessageType type, const gchar *session)
 {
   RtcMessage *message = rtc_message_new (type);
 
@@ -293,7 +293,7 @@ gst_rtc_peer_act (GstRtcPeer *self, guint actions)
   if (actions & RTC_SESSION_START_ANSWER)
     start_answer (self);
   if (actions & RTC_SESSION_REQUEST_OFFER)
-    gst_rtc_bin_send (self->bin, message_to (self, RTC_MESSAGE_OFFER_REQUEST, NULL));
+    gst_rtc_bin_send (self->bin, gst_rtc_peer_message_new (self, RTC_MESSAGE_OFFER_REQUEST, NULL));
 }
 
 /* What the transport tells. */
@@ -301,22 +301,26 @@ gst_rtc_peer_act (GstRtcPeer *self, guint actions)
 static void
 on_description (GstRtcPeer *self, GstRtcConnection *connection, GstSDPMessage *sdp)
 {
-  gboolean is_offer = !connection->remote_known; /* an answer is made from the peer's offer */
-  RtcMessage *message = message_to (self, is_offer ? RTC_MESSAGE_OFFER : RTC_MESSAGE_ANSWER, connection->session);
+  /* An answer is made from the peer's offer. */
+  gboolean is_offer = !connection->remote_known || connection->restarting;
+  RtcMessage *message =
+      gst_rtc_peer_message_new (self, is_offer ? RTC_MESSAGE_OFFER : RTC_MESSAGE_ANSWER, connection->session);
 
-  for (guint i = 0; is_offer && i < connection->lines->len && i < gst_sdp_message_medias_len (sdp); i++)
+  for (guint i = 0; !connection->remote_known && i < connection->lines->len && i < gst_sdp_message_medias_len (sdp);
+       i++)
     g_array_index (connection->lines, GstRtcLine, i).mid =
         g_strdup (gst_sdp_media_get_attribute_val (gst_sdp_message_get_media (sdp, i), "mid"));
   message->sdp = gst_sdp_message_as_text (sdp);
   gst_rtc_bin_send (self->bin, message);
-  gst_rtc_peer_act (self, rtc_session_described (&self->session, !is_offer, gst_rtc_peer_now ()));
+  if (connection == self->next.connection)
+    gst_rtc_peer_act (self, rtc_session_described (&self->session, !is_offer, gst_rtc_peer_now ()));
 }
 
 static void
 on_local_candidate (GstRtcPeer *self, GstRtcConnection *connection, const GstRtcConnectionEvent *event)
 {
-  RtcMessage *message =
-      message_to (self, event->candidate ? RTC_MESSAGE_CANDIDATE : RTC_MESSAGE_END_OF_CANDIDATES, connection->session);
+  RtcMessage *message = gst_rtc_peer_message_new (
+      self, event->candidate ? RTC_MESSAGE_CANDIDATE : RTC_MESSAGE_END_OF_CANDIDATES, connection->session);
 
   message->candidate = g_strdup (event->candidate);
   message->sdp_mid = g_strdup (event->mid);
@@ -376,6 +380,10 @@ on_connection_event (GstRtcConnection *connection, const GstRtcConnectionEvent *
       break;
     case GST_RTC_CONNECTION_KEY_FRAME_WANTED:
       gst_rtc_bin_request_key_frames (self->bin);
+      break;
+    case GST_RTC_CONNECTION_RESTART_WANTED:
+      if (!is_next)
+        gst_rtc_peer_restart_wanted (self);
       break;
   }
 }

@@ -23,6 +23,8 @@ on_offer (GstRtcPeer *self, const RtcMessage *message)
     g_error_free (error);
     return;
   }
+  if (gst_rtc_peer_restart_offered (self, message))
+    return;
   g_free (self->offer_session);
   g_free (self->offer_sdp);
   self->offer_session = g_strdup (message->session);
@@ -38,6 +40,8 @@ on_answer (GstRtcPeer *self, const RtcMessage *message)
   gchar *problems = NULL;
   GstSDPMessage *answer;
 
+  if (gst_rtc_peer_restart_answered (self, message))
+    return;
   if (!connection || connection->remote_known || g_strcmp0 (connection->session, message->session))
     return;
   answer = gst_rtc_sdp_parse (message->sdp, TRUE, &error);
@@ -102,6 +106,9 @@ on_peer_error (GstRtcPeer *self, const RtcMessage *message)
     gst_rtc_peer_act (
         self, rtc_session_next_failed (&self->session, gst_rtc_peer_error_is_fatal (error), gst_rtc_peer_now ()));
   } else {
+    /* It may be about an offer to restart ICE. */
+    if (self->current.connection && find_connection (self, message->session) == self->current.connection)
+      self->current.connection->restarting = FALSE;
     GST_WARNING_OBJECT (self->bin, "peer %s: %s: %s", self->info->id, message->code_name, message->reason);
     g_error_free (error);
   }
@@ -122,7 +129,8 @@ gst_rtc_peer_message (GstRtcPeer *self, const RtcMessage *message)
       on_candidate (self, message);
       break;
     case RTC_MESSAGE_OFFER_REQUEST:
-      gst_rtc_peer_act (self, rtc_session_offer_requested (&self->session, gst_rtc_peer_now ()));
+      if (!message->restart || !gst_rtc_peer_restart_requested (self, message))
+        gst_rtc_peer_act (self, rtc_session_offer_requested (&self->session, gst_rtc_peer_now ()));
       break;
     case RTC_MESSAGE_BYE:
       if (!message->session || find_connection (self, message->session)) {

@@ -67,6 +67,20 @@ void gst_rtc_peer_post (GstRtcPeer *self, const gchar *name, const gchar *first,
 /* Whether the same would happen again. */
 gboolean gst_rtc_peer_error_is_fatal (const GError *error);
 
+/* (transfer full): a message to the peer. SESSION may be NULL. */
+RtcMessage *gst_rtc_peer_message_new (GstRtcPeer *self, RtcMessageType type, const gchar *session);
+
+/* gstrtcpeerrestart.c: ICE anew on the current connection, where both sides can (otherwise nothing is done, and the
+ * session machine replaces the connection in its own time). */
+void gst_rtc_peer_restart_wanted (GstRtcPeer *self);
+
+/* The peer asks for it. Returns FALSE when MESSAGE is not about the current connection, or it cannot be done there. */
+gboolean gst_rtc_peer_restart_requested (GstRtcPeer *self, const RtcMessage *message);
+
+/* MESSAGE is an offer, or an answer. Returns FALSE when it is about another connection than the current one. */
+gboolean gst_rtc_peer_restart_offered (GstRtcPeer *self, const RtcMessage *message);
+gboolean gst_rtc_peer_restart_answered (GstRtcPeer *self, const RtcMessage *message);
+
 /* gstrtcpeerslot.c */
 void gst_rtc_peer_slot_init (GstRtcPeerSlot *slot, GstRtcConnection *connection, GstRtcBin *bin);
 void gst_rtc_peer_slot_close (GstRtcPeerSlot *slot, GstRtcBin *bin);

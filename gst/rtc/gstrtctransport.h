@@ -75,8 +75,12 @@ typedef struct
    * linked on the control loop and then unblocked with unblock(). */
   void (*stream) (GstRtcTransport *transport, guint mline, GstPad *pad, gpointer user_data);
 
-  /* The peer asks for a key frame of what is sent on this line (PLI or FIR). */
+  /* The peer asks for a key frame of what is sent on this line (PLI or FIR), or is there again after a gap. */
   void (*key_frame_wanted) (GstRtcTransport *transport, guint mline, gpointer user_data);
+
+  /* The path to the peer broke, or this machine's addresses are others: ICE is to be restarted. Told again while
+   * nothing is heard. */
+  void (*restart_wanted) (GstRtcTransport *transport, gpointer user_data);
 } GstRtcTransportEvents;
 
 /* The header extension ids that the payloaders of rtcbin write (RFC 8285, one-byte form). */
@@ -117,6 +121,14 @@ struct _GstRtcTransportClass
 
   /* The answer to make_offer(), after gst_rtc_sdp_apply_answer() filled LINES. */
   void (*take_answer) (GstRtcTransport *transport, const GstSDPMessage *answer, const GArray *lines);
+
+  /* Restarts ICE on a connection whose descriptions are both known (RFC 8445, section 9): the same lines, DTLS and SRTP
+   * go on, and the path there was is used until there is a new one. The one that makes the offers makes this one, too:
+   * description() tells it, take_restart() answers it with a description(), and take_restart_answer() ends it. An offer
+   * or answer that cannot be used changes nothing: FALSE with ERROR. All three are NULL where there is no such. */
+  void (*make_restart) (GstRtcTransport *transport);
+  gboolean (*take_restart) (GstRtcTransport *transport, const GstSDPMessage *offer, GError **error);
+  gboolean (*take_restart_answer) (GstRtcTransport *transport, const GstSDPMessage *answer, GError **error);
 
   /* A checked candidate of the peer; CANDIDATE is NULL when there are no more. Only after the peer's description. */
   void (*add_candidate) (GstRtcTransport *transport, guint mline, const gchar *candidate);

@@ -84,6 +84,7 @@ test_fields (void)
   g_assert_true (join->has_tracks);
   g_assert_cmpuint (join->n_video, ==, 1);
   g_assert_cmpuint (join->n_audio, ==, 1);
+  g_assert_true (join->restart);
   g_assert_cmpstr (join->token, ==, "s3cret");
 
   g_assert_cmpstr (welcome->peer_id, ==, "p-6f1c");
