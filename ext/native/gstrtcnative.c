@@ -303,6 +303,43 @@ transport_add_stats (GstRtcTransport *base, GstStructure *stats)
     gst_rtc_native_receiver_add_stats (call.t->receiver, stats);
 }
 
+typedef struct
+{
+  GstRtcNative *t;
+  guint mline;
+  GstStructure *stats;
+} LineStatsCall;
+
+static void
+add_line_stats_on_loop (gpointer data)
+{
+  LineStatsCall *call = data;
+  RtcSender *sender = rtc_endpoint_get_sender (call->t->endpoint, call->mline);
+  const RtcSenderStats *counts = sender ? rtc_sender_get_stats (sender) : NULL;
+
+  if (!counts)
+    return;
+  gst_structure_set (call->stats, "retransmitted-packets-sent", G_TYPE_UINT64, counts->retransmitted_packets_sent,
+      "retransmitted-bytes-sent", G_TYPE_UINT64, counts->retransmitted_bytes_sent, "nack-count", G_TYPE_UINT,
+      counts->nack_count, "pli-count", G_TYPE_UINT, counts->pli_count, "fir-count", G_TYPE_UINT, counts->fir_count,
+      NULL);
+  if (counts->has_report)
+    gst_structure_set (call->stats, "remote-packets-lost", G_TYPE_INT64, counts->packets_lost, "remote-fraction-lost",
+        G_TYPE_DOUBLE, counts->fraction_lost, "remote-jitter", G_TYPE_DOUBLE, counts->jitter, NULL);
+  if (counts->round_trip_time_measurements)
+    gst_structure_set (call->stats, "round-trip-time", G_TYPE_DOUBLE, counts->round_trip_time, NULL);
+}
+
+static void
+transport_add_line_stats (GstRtcTransport *base, guint mline, GstStructure *stats)
+{
+  LineStatsCall call = {(GstRtcNative *)base, mline, stats};
+
+  gst_rtc_loop_call (call.t->shared->loop, add_line_stats_on_loop, &call);
+  if (call.t->receiver)
+    gst_rtc_native_receiver_add_line_stats (call.t->receiver, mline, stats);
+}
+
 static void
 close_on_loop (gpointer data)
 {
@@ -372,6 +409,7 @@ const GstRtcTransportClass gst_rtc_native_transport = {
     .forget_track = gst_rtc_native_shared_forget_track,
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
+    .add_line_stats = transport_add_line_stats,
     .close = transport_close,
     .settle = transport_settle,
     .free = transport_free,

@@ -526,3 +526,43 @@ gst_rtc_native_receiver_add_stats (GstRtcNativeReceiver *self, GstStructure *sta
   gst_structure_take_value (stats, "received", &list);
   g_array_unref (streams);
 }
+
+/* What our last report said of STREAM, in the terms of rtcbin's property stats. FALSE when there was none yet. */
+static gboolean
+add_own_report (GstRtcNativeReceiver *self, const GstRtcStream *stream, GstStructure *stats)
+{
+  GObject *source = NULL;
+  GstStructure *counts = NULL;
+  gboolean reported = FALSE;
+  guint fraction = 0, jitter = 0;
+  gint lost = 0, clock_rate = 0;
+
+  g_signal_emit_by_name (self->session, "get-source-by-ssrc", stream->ssrc, &source);
+  if (!source)
+    return FALSE;
+  g_object_get (source, "stats", &counts, NULL);
+  gst_structure_get (counts, "sent-rb", G_TYPE_BOOLEAN, &reported, "sent-rb-fractionlost", G_TYPE_UINT, &fraction,
+      "sent-rb-packetslost", G_TYPE_INT, &lost, "sent-rb-jitter", G_TYPE_UINT, &jitter, "clock-rate", G_TYPE_INT,
+      &clock_rate, NULL);
+  if (reported)
+    gst_structure_set (stats, "packets-lost", G_TYPE_INT64, (gint64)lost, "fraction-lost", G_TYPE_DOUBLE,
+        fraction / 256.0, "jitter", G_TYPE_DOUBLE, clock_rate > 0 ? jitter / (gdouble)clock_rate : 0.0, NULL);
+  gst_structure_free (counts);
+  g_object_unref (source);
+  return reported;
+}
+
+void
+gst_rtc_native_receiver_add_line_stats (GstRtcNativeReceiver *self, guint mline, GstStructure *stats)
+{
+  GArray *streams = snapshot (self);
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < streams->len; i++) {
+    const GstRtcStream *stream = &g_array_index (streams, GstRtcStream, i);
+
+    found = found || (stream->line->mline == mline && add_own_report (self, stream, stats));
+    gst_object_unref (stream->jitterbuffer);
+  }
+  g_array_unref (streams);
+}

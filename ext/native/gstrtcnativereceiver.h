@@ -47,4 +47,8 @@ void gst_rtc_native_receiver_unblock (GstRtcNativeReceiver *self, GstPad *pad);
 /* Adds to STATS what the session and the jitterbuffers know (packets lost, jitter, round trip). Control loop. */
 void gst_rtc_native_receiver_add_stats (GstRtcNativeReceiver *self, GstStructure *stats);
 
+/* Adds what our last receiver report said of the line's first stream, as rtcbin's property stats has it: packets-lost,
+ * fraction-lost, jitter. Control loop. */
+void gst_rtc_native_receiver_add_line_stats (GstRtcNativeReceiver *self, guint mline, GstStructure *stats);
+
 G_END_DECLS

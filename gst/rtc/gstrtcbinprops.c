@@ -467,7 +467,10 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
    * units of the W3C's statistics and some seconds after the beginning: what the peer lacks of what is sent to it,
    * `remote-packets-lost` (gint64, all in all), `remote-fraction-lost` (gdouble from 0 to 1, lately), `remote-jitter`
    * and `round-trip-time` (gdouble, seconds); and of what it sends `packets-lost`, `fraction-lost` and `jitter`. Lost
-   * is what did not come the first time, even if it was sent again.
+   * is what did not come the first time, even if it was sent again. The transport native also tells what the peer asked
+   * for, `nack-count`, `pli-count` and `fir-count` (guint) and `retransmitted-packets-sent` and `-bytes-sent`
+   * (guint64), and of a peer how it is reached: `ice` (`lite` or `full`), `tls-version`, `dtls-cipher`, `srtp-cipher`
+   * (strings).
    *
    * Since: 0.1
    */
