@@ -24,10 +24,10 @@
 static gboolean
 plugin_init (GstPlugin *plugin)
 {
-  gst_rtc_transport_register (&gst_rtc_webrtcbin_transport);
 #ifdef HAVE_NATIVE
   gst_rtc_transport_register (&gst_rtc_native_transport);
 #endif
+  gst_rtc_transport_register (&gst_rtc_webrtcbin_transport);
   return GST_ELEMENT_REGISTER (rtcbin, plugin);
 }
 

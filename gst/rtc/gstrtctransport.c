@@ -24,13 +24,13 @@ gst_rtc_transport_register (const GstRtcTransportClass *klass)
 const GstRtcTransportClass *
 gst_rtc_transport_find (const gchar *name)
 {
-  if (g_strcmp0 (name, "auto") == 0)
-    return transports[0];
+  gboolean is_auto = g_strcmp0 (name, "auto") == 0;
+
   for (guint i = 0; i < n_transports; i++) {
-    if (g_strcmp0 (transports[i]->name, name) == 0)
+    if (is_auto ? transports[i]->check (NULL) : g_strcmp0 (transports[i]->name, name) == 0)
       return transports[i];
   }
-  return NULL;
+  return is_auto ? transports[0] : NULL;
 }
 
 gchar *

@@ -169,10 +169,11 @@ struct _GstRtcTransport
   GstElement *bin; /* (transfer full) a GstBin with all elements of the connection */
 };
 
-/* Adds one behind those that are there. "auto" is the first. From the plugin's init only. */
+/* Adds one behind those that are there, which "auto" prefers. From the plugin's init only. */
 void gst_rtc_transport_register (const GstRtcTransportClass *klass);
 
-/* By the value of rtcbin's property "transport", "auto" included. NULL when there is no such one. */
+/* By the value of rtcbin's property "transport"; "auto" is the first of which all is installed, or else the first. NULL
+ * when there is no such one. */
 const GstRtcTransportClass *gst_rtc_transport_find (const gchar *name);
 
 /* "auto, native or webrtcbin". (transfer full) */
