@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What it costs to send one stream to many: README.md in tests/bench.
+
+usage: tests/netns-run tests/bench/fan-out/fan-out.py [--viewers 1,5,20,50] [--senders raw-sendto,native,..] [..]
+"""
+
+import argparse
+import json
+import os
+import queue
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ADDRESS = os.environ.get("RTC_TEST_ADDRESS", "127.0.0.1")
+BUILD = Path(os.environ.get("RTC_FAN_OUT", "."))
+PACKETS = 325  # a second and viewer
+SIGNAL_PORT, MEDIA_PORT = 8080, 8090
+
+
+class Failure(Exception):
+    pass
+
+
+class Program:
+    """A process that talks in lines."""
+
+    def __init__(self, name, command, environment=None):
+        self.name = name
+        self.firsts = {}  # viewer: milliseconds to its first picture
+        self.lines = queue.Queue()
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+                                        env=environment)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            words = line.rstrip("\n").split(" ")
+            if words[0] == "first":
+                self.firsts[words[1]] = float(words[2])
+            self.lines.put(words)
+        self.lines.put(["gone"])
+
+    def say(self, *words):
+        try:
+            self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise Failure(f"{self.name} ended early (exit {self.process.poll()})") from error
+
+    def get(self, deadline):
+        """The next line as words; None when the deadline is over."""
+        try:
+            words = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return None
+        if words[0] == "gone":
+            raise Failure(f"{self.name} ended early (exit {self.process.wait()})")
+        return words
+
+    def wait_for(self, word, timeout=15):
+        """The first line that begins with WORD; what comes before is dropped, but for errors."""
+        deadline = time.monotonic() + timeout
+        while True:
+            words = self.get(deadline)
+            if words is None:
+                raise Failure(f"{self.name} did not say {word} within {timeout} s")
+            if words[0] == "error":
+                raise Failure(f"{self.name}: {' '.join(words)}")
+            if words[0] == word:
+                return words
+
+    def close(self):
+        if self.process.poll() is None:
+            try:
+                self.process.stdin.close()
+                self.process.wait(3)
+            except (OSError, subprocess.TimeoutExpired):
+                self.process.send_signal(signal.SIGKILL)
+                self.process.wait()
+
+
+class Usage:
+    """What a process has used and holds."""
+
+    def __init__(self, pid):
+        self.cpu = time.clock_gettime((~pid << 3) | 2)  # CLOCK_PROCESS_CPUTIME_ID of another process, in nanoseconds
+        self.at = time.monotonic()
+        self.threads = len(os.listdir(f"/proc/{pid}/task"))
+        self.descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            sizes = {line.split(":")[0]: int(line.split()[1]) for line in file if line.rstrip().endswith("kB")}
+        self.private = sizes["Private_Clean"] + sizes["Private_Dirty"]
+        self.resident = sizes["Rss"]
+
+
+# Senders: each is a process, and a way to get viewers to it.
+
+class Sender:
+    command = ()
+    lines_out = False
+
+    def __init__(self, options):
+        self.options = options
+        self.program = Program(self.name, [str(word) for word in self.make_command()], self.environment())
+        self.program.wait_for("ready", 30)
+
+    def environment(self):
+        return None
+
+    def pids(self):
+        return [self.program.process.pid]
+
+    def close(self):
+        self.program.close()
+
+
+class Raw(Sender):
+    mode, profile = "sendto", "cm"
+
+    def make_command(self):
+        return [BUILD / "fan-raw", self.mode, self.options.slices]
+
+    def connect(self, receiver, first, count, interval):
+        for i in range(first, first + count):
+            receiver.say("raw", f"v{i}", self.profile)
+            self.program.say(*receiver.wait_for("viewer"))
+
+
+class RawSendto(Raw):
+    name = "raw-sendto"
+
+
+class RawLibsrtp(Raw):
+    name, mode = "raw-libsrtp", "libsrtp"
+
+
+class RawGso(Raw):
+    name, mode, profile = "raw-gso", "gso", "gcm"
+
+
+class Rtcbin(Sender):
+    properties = ""
+
+    def make_command(self):
+        return [BUILD / "fan-rtcbin", self.options.slices,
+                f"wssignalsrc mode=listener address={ADDRESS} port={SIGNAL_PORT} ! "
+                f"rtcbin name=rtc max-peers=1024 {self.properties}"]
+
+    def connect(self, receiver, first, count, interval):
+        receiver.say("join", f"ws://{ADDRESS}:{SIGNAL_PORT}/", first, count, interval)
+
+
+class Native(Rtcbin):
+    name, properties = "native", "transport=native"
+
+
+class NativePort(Rtcbin):
+    name, properties = "native-port", f"transport=native udp-port={MEDIA_PORT}"
+
+
+class Webrtcbin(Rtcbin):
+    name, properties = "rtcbin-webrtcbin", "transport=webrtcbin"
+
+
+class Lines(Sender):
+    """Offers and answers go over the programs' lines, carried from here."""
+
+    def connect(self, receiver, first, count, interval):
+        self.receiver = receiver
+        for i in range(first, first + count):
+            self.program.say("join", f"v{i}")
+            self._carry(f"v{i}", receiver)
+            time.sleep(interval / 1000)
+        threading.Thread(target=self._carry_candidates, daemon=True).start()
+
+    def _carry(self, name, receiver):
+        deadline = time.monotonic() + 15
+        while True:
+            words = self.program.get(deadline)
+            if words is None:
+                raise Failure(f"{self.name} made no offer for {name}")
+            if words[0] == "offer":
+                receiver.say(*words)
+                self.program.say(*receiver.wait_for("answer"))
+            elif words[0] == "candidate":
+                receiver.say(*words)
+            if words[:2] == ["offer", name]:
+                return
+
+    def _carry_candidates(self):
+        try:
+            while True:
+                words = self.program.get(time.monotonic() + 3600)
+                if words and words[0] == "candidate":
+                    self.receiver.say(*words)
+        except Failure:
+            pass
+
+
+class Bare(Lines):
+    name = "bare"
+
+    def make_command(self):
+        return [BUILD / "fan-bare", self.options.slices]
+
+
+SENDERS = {sender.name: sender for sender in (RawSendto, RawLibsrtp, RawGso, Native, NativePort, Webrtcbin, Bare)}
+
+
+# One measurement.
+
+def parse_report(words):
+    return {key: int(value) for key, value in (word.split("=") for word in words[1:])}
+
+
+def wait_for_pictures(receiver, count, timeout):
+    deadline = time.monotonic() + timeout
+    while len(receiver.firsts) < count:
+        words = receiver.get(deadline)
+        if words is None:
+            raise Failure(f"only {len(receiver.firsts)} of {count} viewers have a picture after {timeout} s")
+        if words[0] in ("error", "closed"):
+            raise Failure(f"receiver: {' '.join(words)}")
+
+
+def total(sender):
+    usages = [Usage(pid) for pid in sender.pids()]
+    usage = usages[0]
+    for other in usages[1:]:
+        for key in ("cpu", "threads", "descriptors", "private", "resident"):
+            setattr(usage, key, getattr(usage, key) + getattr(other, key))
+    return usage
+
+
+def measure(kind, viewers, options, drop=0.0):
+    """Runs one sender with so many viewers. Returns a dict of figures."""
+    receiver = Program("receiver", [str(BUILD / "fan-receiver"), ADDRESS] + (["--stamps"] if options.latency else []))
+    sender = None
+    try:
+        receiver.wait_for("ready")
+        sender = kind(options)
+        time.sleep(0.3)
+        empty = total(sender)
+        sender.connect(receiver, 0, viewers, options.interval)
+        wait_for_pictures(receiver, viewers, 20 + viewers / 5)
+        if drop:
+            receiver.say("drop", drop)
+        time.sleep(options.settle)
+        receiver.say("begin")
+        receiver.wait_for("begun")
+        before = total(sender)
+        time.sleep(options.seconds)
+        after = total(sender)
+        if drop:
+            receiver.say("drop", 0)
+            time.sleep(0.5)
+        receiver.say("report")
+        result = {}
+        while True:
+            words = receiver.get(time.monotonic() + 10)
+            if words is None:
+                raise Failure("the receiver does not report")
+            if words[0] == "latency" and options.latency:
+                result["latency"] = [int(word) for word in words[1:]]
+            if words[0] == "report":
+                result["report"] = parse_report(words)
+                break
+        elapsed = after.at - before.at
+        result |= {
+            "sender": kind.name, "viewers": viewers, "drop": drop,
+            "milli_cores": (after.cpu - before.cpu) / elapsed / viewers * 1000,
+            "threads": after.threads, "threads_empty": empty.threads,
+            "descriptors": (after.descriptors - empty.descriptors) / viewers,
+            "kilobytes": (after.private - empty.private) / viewers,
+            "resident": after.resident,
+            "rate": result["report"]["received"] / elapsed / viewers,
+        }
+        return result
+    finally:
+        if sender:
+            sender.close()
+        receiver.close()
+
+
+def faults(result):
+    """What a receiver saw that must not be."""
+    report = result["report"]
+    found = [f"{report[key]} {key}" for key in ("silent", "missing", "corrupt", "refused") if report[key]]
+    if report["viewers"] != result["viewers"]:
+        found.append(f"{report['viewers']} viewers")
+    if not 0.95 * PACKETS < result["rate"] < 1.06 * PACKETS:
+        found.append(f"{result['rate']:.0f} packets/s a viewer")
+    return ", ".join(found)
+
+
+# The table.
+
+def quartiles(values):
+    if len(values) < 2:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def ratio(results, name, viewers, to):
+    pairs = []
+    for round_ in {r["round"] for r in results}:
+        mine = [r for r in results if (r["round"], r["sender"], r["viewers"]) == (round_, name, viewers)]
+        theirs = [r for r in results if (r["round"], r["sender"], r["viewers"]) == (round_, to, viewers)]
+        if mine and theirs:
+            pairs.append(mine[0]["milli_cores"] / theirs[0]["milli_cores"])
+    if not pairs:
+        return " " * 17
+    low, middle, high = quartiles(pairs)
+    return f"{middle:5.2f} ({low:.2f}..{high:.2f})"
+
+
+def print_table(results, names, counts):
+    print(f"\n{'viewers':>7} {'sender':<17} {'milli-cores a viewer':<22} {'x raw sendto':<18} {'x raw gso':<18} "
+          f"{'threads':>7} {'fds':>5} {'KB':>6}  faults")
+    for viewers in counts:
+        for name in names:
+            mine = [r for r in results if r["sender"] == name and r["viewers"] == viewers]
+            if not mine:
+                continue
+            low, middle, high = quartiles([r["milli_cores"] for r in mine])
+            flawed = sum(1 for r in mine if faults(r))
+            print(f"{viewers:7} {name:<17} {middle:6.3f} ({low:.3f}..{high:.3f}) "
+                  f"{ratio(results, name, viewers, 'raw-sendto'):<18} {ratio(results, name, viewers, 'raw-gso'):<18} "
+                  f"{statistics.median(r['threads'] for r in mine):7.0f} "
+                  f"{statistics.median(r['descriptors'] for r in mine):5.1f} "
+                  f"{statistics.median(r['kilobytes'] for r in mine):6.0f}  {f'{flawed} of {len(mine)}' if flawed else '-'}")
+
+
+def run(options):
+    rand = random.Random(options.seed)
+    results = []
+    for round_ in range(options.rounds):
+        for viewers in options.viewers:
+            order = list(options.senders)
+            rand.shuffle(order)
+            for name in order:
+                try:
+                    result = measure(SENDERS[name], viewers, options, options.drop)
+                except Failure as failure:
+                    print(f"round {round_ + 1}: {name}, {viewers} viewers: {failure}", file=sys.stderr)
+                    options.failures += 1
+                    continue
+                result["round"] = round_
+                results.append(result)
+                latency = f" latency us p50 {result['latency'][1]} p99 {result['latency'][2]} max {result['latency'][3]}" \
+                    if "latency" in result else ""
+                print(f"round {round_ + 1}: {name}, {viewers} viewers: {result['milli_cores']:.3f} milli-cores a viewer"
+                      f"{latency}{'; ' + faults(result) if faults(result) else ''}", flush=True)
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--viewers", default="1,5,20,50,200")
+    parser.add_argument("--senders", default=",".join(SENDERS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5, help="that are measured of each run")
+    parser.add_argument("--settle", type=float, default=1.5, help="seconds between the last picture and that")
+    parser.add_argument("--slices", type=int, default=1, help="of a picture")
+    parser.add_argument("--interval", type=int, default=5, help="milliseconds between viewers that arrive")
+    parser.add_argument("--drop", type=float, default=0, help="part of the packets that viewers ask for again")
+    parser.add_argument("--latency", action="store_true", help="from the payloader to the last viewer's socket, too")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--report", help="file for the figures, as JSON")
+    options = parser.parse_args()
+    options.viewers = [int(word) for word in options.viewers.split(",")]
+    options.senders = options.senders.split(",")
+    options.failures = 0
+    results = run(options)
+    print_table(results, options.senders, options.viewers)
+    if options.report:
+        Path(options.report).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return 1 if options.failures or any(faults(r) for r in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
