@@ -166,7 +166,7 @@ static const RtcEndpointEvents endpoint_events = {
     .key_frame_wanted = on_key_frame_wanted,
 };
 
-/* What the receiver tells, from any thread. */
+/* What the receiver tells, from any thread but for TWCC. */
 
 static void
 on_receiver_stream (guint mline, GstPad *pad, gpointer user_data)
@@ -221,6 +221,14 @@ transport_check (GError **error)
         "Debian)");
     return FALSE;
   }
+static void
+on_receiver_twcc (guint32 ssrc, guint16 number, gint64 now, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  rtc_endpoint_note_twcc (t->endpoint, ssrc, number, now);
+}
+
   gst_object_unref (factory);
   return TRUE;
 }
@@ -250,6 +258,7 @@ transport_open (
       .klass = &gst_rtc_native_transport, .events = events, .user_data = user_data, .shared = config->shared};
   t->shared = config->shared;
   t->config = *config;
+    .twcc = on_receiver_twcc,
   t->config.peer_id = g_strdup (config->peer_id);
   t->config.stun_server = g_strdup (config->stun_server);
   t->config.turn_servers = g_strdupv (config->turn_servers);

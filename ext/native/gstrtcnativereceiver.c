@@ -382,6 +382,8 @@ gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data
   else
     gst_buffer_unref (buffer);
   g_mutex_unlock (&self->events_lock);
+  if (packet.has_twcc && self->events->twcc)
+    self->events->twcc (packet.ssrc, packet.twcc, now, self->user_data);
 }
 
 typedef struct

@@ -10,8 +10,8 @@
 G_BEGIN_DECLS
 
 /* What a peer sends, from plain RTP packets to one blocked pad (application/x-rtp) a stream, with GStreamer's RTP
- * session and jitterbuffer: appsrc -> rtpbin (savpf, RTX, NACK, PLI, TWCC feedback). It is made with the first packet
- * that comes, since most viewers send nothing and threads must not grow with them. */
+ * session and jitterbuffer: appsrc -> rtpbin (savpf, RTX, NACK, PLI). It is made with the first packet that comes,
+ * since most viewers send nothing and threads must not grow with them. */
 typedef struct _GstRtcNativeReceiver GstRtcNativeReceiver;
 
 typedef struct
@@ -19,9 +19,13 @@ typedef struct
   /* A stream began: PAD is blocked, and belongs to an element in the bin. Any thread. */
   void (*stream) (guint mline, GstPad *pad, gpointer user_data);
 
-  /* RTCP to be sent to the peer: receiver reports, NACK, PLI, FIR, TWCC. A compound packet, plain. Streaming threads of
-   * the RTP session. DATA is borrowed. */
+  /* RTCP to be sent to the peer: receiver reports, NACK, PLI, FIR. A compound packet, plain. Streaming threads of the RTP
+   * session. DATA is borrowed. */
   void (*rtcp) (const guint8 *data, gsize size, gpointer user_data);
+
+  /* A packet with a transport-wide number came, also one that is dropped then: the path brought it. The transport's
+   * loop, inside of gst_rtc_native_receiver_take_rtp(). May be NULL. */
+  void (*twcc) (guint32 ssrc, guint16 number, gint64 now, gpointer user_data);
 } GstRtcNativeReceiverEvents;
 
 /* BIN: the transport's; elements are added to it. LINES is copied; SDP is the description that says what the peer

@@ -9,6 +9,8 @@
  * - A flow error of one stream comes back to the source and would end all of them: it stops at the probe here.
  * - A jitterbuffer that holds 10,000 packets blocks who brings the next one, which is the thread of all streams.
  * - clear-ssrc waits for the stream's thread, which may be downstream, with rtpbin's lock held.
+ * - The RTP session's transport-wide feedback loses count (a packet that is late by a report stays lost, numbers wrap
+ *   wrongly, freed statistics are read). It writes none as long as no caps here name the extension: RtcTwcc does.
  * - A report about an unknown SSRC makes a jitterbuffer with its threads, a CSRC or an SDES item an RTPSource.
  */
 
@@ -32,11 +34,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_receiver_debug);
 /* Bits a second. The RTP session spares RTCP for what it believes the bandwidth to be, 64 kbit/s at first, and holds
  * back NACK and PLI accordingly, hundreds of milliseconds after the last. */
 #define SESSION_BANDWIDTH 20000000.0
-
-/* Our own machine writes transport-wide feedback; rtpsession of 1.22 loses count (a packet that is late by a report
- * stays lost, numbers wrap wrongly, freed statistics are read). It writes some when it sees the extension in caps. */
-#define SESSION_WRITES_TWCC FALSE
-#define SESSION_TWCC_INTERVAL (100 * GST_MSECOND)
 
 /* How far downstream may be behind before the oldest packets are dropped. */
 #define MAX_BEHIND (2 * GST_SECOND)
@@ -352,30 +349,12 @@ gst_rtc_native_receiver_push (GstRtcNativeReceiver *self, GstBuffer *buffer, gin
 /* Making them. */
 
 static void
-session_writes_twcc (GstRtcNativeReceiver *self)
-{
-  if (g_object_class_find_property (G_OBJECT_GET_CLASS (self->session), "twcc-feedback-interval"))
-    g_object_set (self->session, "twcc-feedback-interval", (guint64)SESSION_TWCC_INTERVAL, NULL);
-  for (guint i = 0; i < self->lines->len; i++) {
-    const GstRtcLine *line = &g_array_index (self->lines, GstRtcLine, i);
-    GstCaps *caps = g_hash_table_lookup (self->formats, GINT_TO_POINTER (line->payload));
-    gchar *name = g_strdup_printf ("extmap-%u", line->ext_twcc);
-
-    if (caps && line->ext_twcc)
-      gst_caps_set_simple (caps, name, G_TYPE_STRING, GST_RTC_EXT_TWCC, NULL);
-    g_free (name);
-  }
-}
-
-static void
 configure_session (GstRtcNativeReceiver *self)
 {
   g_signal_emit_by_name (self->rtpbin, "get-internal-session", 0, &self->session);
   /* What comes here is authentic: no stream has to prove itself with two packets in a row, which RTX never has. */
   g_object_set (self->session, "bandwidth", SESSION_BANDWIDTH, "rtcp-min-interval", (guint64)REPORT_INTERVAL,
       "probation", 0, NULL);
-  if (SESSION_WRITES_TWCC)
-    session_writes_twcc (self);
 }
 
 static GstElement *

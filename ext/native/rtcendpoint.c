@@ -4,6 +4,7 @@
  */
 
 #include "rtcendpoint.h"
+#include "rtctwcc.h"
 #include "core/rtcmessage.h"
 
 #include <openssl/crypto.h>
@@ -26,11 +27,15 @@ struct _RtcEndpoint
   const gchar *profile;
   GArray *lines; /* of Line, those that send */
   guint16 twcc; /* number of the next packet */
+  RtcFeedback *feedback; /* what became of those with numbers; NULL: no line has them */
+  RtcTwcc *twcc_writer; /* of what the peer sends; NULL: nothing with a number came */
   RtcEndpointStats stats;
 
   /* during a call */
   gint64 now;
   guint64 ntp;
+  guint mline; /* whose packets are sent again */
+  guint16 noted; /* the number of the next packet that is to be noted as sent */
 };
 
 static void
@@ -126,8 +131,30 @@ on_report (const RtcRtcpReport *report, gpointer user_data)
   RtcEndpoint *self = user_data;
   Line *line = find_line_by_ssrc (self, report->ssrc);
 
-  if (line)
-    rtc_sender_take_report (line->sender, report, self->ntp);
+  if (!line)
+    return;
+  rtc_sender_take_report (line->sender, report, self->ntp);
+  if (self->events->report)
+    self->events->report (line->mline, report, self->user_data);
+}
+
+/* A number was used or not: a packet without RTX goes out again with the one that it had. */
+static inline void
+note_sent (RtcEndpoint *self, guint mline, gsize size, gint64 now)
+{
+  if (self->noted == self->twcc)
+    return;
+  self->noted = self->twcc;
+  rtc_feedback_sent (self->feedback, mline, size, now);
+}
+
+static void
+transmit_again (const guint8 *data, gsize size, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+
+  note_sent (self, self->mline, size, self->now);
+  transmit (data, size, self);
 }
 
 static void
@@ -136,8 +163,37 @@ on_nack (const RtcRtcpNack *nack, gpointer user_data)
   RtcEndpoint *self = user_data;
   Line *line = find_line_by_ssrc (self, nack->ssrc);
 
-  if (line && line->history)
-    rtc_sender_take_nack (line->sender, nack, line->history, self->outgoing, &self->twcc, self->now, transmit, self);
+  if (!line)
+    return;
+  if (self->events->nack)
+    self->events->nack (line->mline, nack, self->user_data);
+  self->mline = line->mline;
+  if (line->history)
+    rtc_sender_take_nack (
+        line->sender, nack, line->history, self->outgoing, &self->twcc, self->now, transmit_again, self);
+}
+
+static void
+on_twcc (const RtcRtcpTwcc *twcc, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+  const RtcFeedbackReport *report;
+
+  if (!self->feedback)
+    return;
+  report = rtc_feedback_take (self->feedback, twcc, self->now);
+  if (self->events->feedback)
+    self->events->feedback (report, self->user_data);
+}
+
+static void
+on_remb (guint64 bitrate, gpointer user_data)
+{
+  RtcEndpoint *self = user_data;
+
+  self->stats.remb = bitrate;
+  if (self->events->remb)
+    self->events->remb (bitrate, self->user_data);
 }
 
 static void
@@ -167,6 +223,8 @@ on_fir (guint32 ssrc, guint8 number, gpointer user_data)
 static const RtcRtcpFuncs rtcp_funcs = {
     .report = on_report,
     .nack = on_nack,
+    .twcc = on_twcc,
+    .remb = on_remb,
     .pli = on_pli,
     .fir = on_fir,
 };
@@ -182,7 +240,7 @@ rtc_endpoint_new (RtcDtlsIdentity *identity, const RtcEndpointEvents *events, gp
   self->user_data = user_data;
   self->dtls = rtc_dtls_new (identity, &dtls_events, self);
   self->lines = g_array_new (FALSE, FALSE, sizeof (Line));
-  self->twcc = g_random_int ();
+  self->twcc = self->noted = g_random_int ();
   return self;
 }
 
@@ -194,6 +252,8 @@ rtc_endpoint_free (RtcEndpoint *self)
   g_array_unref (self->lines);
   g_clear_pointer (&self->outgoing, rtc_srtp_sender_free);
   g_clear_pointer (&self->incoming, rtc_srtp_receiver_free);
+  g_clear_pointer (&self->feedback, rtc_feedback_free);
+  g_clear_pointer (&self->twcc_writer, rtc_twcc_free);
   rtc_dtls_free (self->dtls);
   g_free (self);
 }
@@ -203,6 +263,8 @@ rtc_endpoint_add_sender (RtcEndpoint *self, guint mline, const RtcSenderConfig *
 {
   Line line = {mline, rtc_sender_new (config), NULL};
 
+  if (config->ext_twcc && !self->feedback)
+    self->feedback = rtc_feedback_new (self->twcc);
   g_array_append_val (self->lines, line);
 }
 
@@ -278,6 +340,13 @@ rtc_endpoint_take (RtcEndpoint *self, guint8 *data, gsize size, gint64 now, guin
   return authentic;
 }
 
+/* -1: never. */
+static gint64
+earlier (gint64 a, gint64 b)
+{
+  return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 gint64
 rtc_endpoint_get_deadline (RtcEndpoint *self)
 {
@@ -286,10 +355,9 @@ rtc_endpoint_get_deadline (RtcEndpoint *self)
   for (guint i = 0; self->outgoing && i < self->lines->len; i++) {
     gint64 report = rtc_sender_get_report_deadline (g_array_index (self->lines, Line, i).sender);
 
-    if (report >= 0 && (deadline < 0 || report < deadline))
-      deadline = report;
+    deadline = earlier (deadline, report);
   }
-  return deadline;
+  return self->twcc_writer ? earlier (deadline, rtc_twcc_get_deadline (self->twcc_writer)) : deadline;
 }
 
 static void
@@ -298,6 +366,16 @@ protect_and_transmit_rtcp (RtcEndpoint *self, guint8 *packet, gsize size)
   size = rtc_srtp_sender_protect_rtcp (self->outgoing, packet, size);
   if (size)
     transmit (packet, size, self);
+}
+
+static void
+tick_twcc (RtcEndpoint *self, gint64 now)
+{
+  guint8 packet[RTC_TWCC_MAX_SIZE + RTC_SRTCP_OVERHEAD];
+  gsize size;
+
+  while ((size = rtc_twcc_write (self->twcc_writer, now, packet)) > 0)
+    protect_and_transmit_rtcp (self, packet, size);
 }
 
 void
@@ -322,6 +400,8 @@ rtc_endpoint_tick (RtcEndpoint *self, gint64 now, guint64 ntp, guint64 ntp_at_0)
     if (size)
       protect_and_transmit_rtcp (self, packet, size);
   }
+  if (self->twcc_writer)
+    tick_twcc (self, now);
 }
 
 gsize
@@ -333,9 +413,22 @@ rtc_endpoint_write (RtcEndpoint *self, guint mline, const RtcPacket *packet, gui
   if (!line || !self->outgoing || rtc_dtls_get_state (self->dtls) != RTC_DTLS_CONNECTED)
     return 0;
   size = rtc_sender_write (line->sender, packet, self->outgoing, &self->twcc, out);
+  note_sent (self, mline, size, packet->added);
   self->stats.packets_sent++;
   self->stats.bytes_sent += size;
   return size;
+}
+
+void
+rtc_endpoint_note_twcc (RtcEndpoint *self, guint32 ssrc, guint16 number, gint64 now)
+{
+  if (!self->outgoing)
+    return;
+  /* Under an SSRC of ours where there is one; it is read by nobody. */
+  if (!self->twcc_writer)
+    self->twcc_writer =
+        rtc_twcc_new (self->lines->len ? rtc_sender_get_config (g_array_index (self->lines, Line, 0).sender)->ssrc : 1);
+  rtc_twcc_take (self->twcc_writer, ssrc, number, now);
 }
 
 void
@@ -377,4 +470,10 @@ const RtcEndpointStats *
 rtc_endpoint_get_stats (RtcEndpoint *self)
 {
   return &self->stats;
+}
+
+const RtcFeedback *
+rtc_endpoint_get_feedback (RtcEndpoint *self)
+{
+  return self->feedback;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "rtcdtls.h"
+#include "rtcfeedback.h"
 #include "rtchistory.h"
 #include "rtcsender.h"
 
@@ -15,7 +16,7 @@ G_BEGIN_DECLS
  * are a whole session. One thread. */
 typedef struct _RtcEndpoint RtcEndpoint;
 
-/* From inside the functions below; the endpoint must not be freed there. */
+/* From inside the functions below; the endpoint must not be freed there. Structs are borrowed for the call. */
 typedef struct
 {
   /* One datagram is to be sent. */
@@ -31,16 +32,25 @@ typedef struct
   /* The peer cannot go on without a key frame on this line (PLI, FIR). */
   void (*key_frame_wanted) (guint mline, gpointer user_data);
 
-  /* One SCTP packet. */
+  /* One SCTP packet. May be NULL. */
   void (*data) (const guint8 *data, gsize size, gpointer user_data);
+
+  /* What the peer reports of what it gets, each may be NULL: a report block about a line (RFC 3550, section 6.4.1), the
+   * packets of a line that it lacks, just before those that are there are sent again; what became of the packets of all
+   * lines (TWCC); the most that it wants to get, in bits a second (REMB). */
+  void (*report) (guint mline, const RtcRtcpReport *report, gpointer user_data);
+  void (*nack) (guint mline, const RtcRtcpNack *nack, gpointer user_data);
+  void (*feedback) (const RtcFeedbackReport *report, gpointer user_data);
+  void (*remb) (guint64 bitrate, gpointer user_data);
 } RtcEndpointEvents;
 
-/* What was received, for stats. */
+/* What came and went, for stats. */
 typedef struct
 {
   guint64 packets_received, bytes_received;
   guint64 packets_discarded; /* not authentic, replayed, malformed, or before the keys were there */
   guint64 packets_sent, bytes_sent; /* datagrams of all kinds */
+  guint64 remb; /* bits a second, the last that the peer told; 0: none */
 } RtcEndpointStats;
 
 RtcEndpoint *rtc_endpoint_new (RtcDtlsIdentity *identity, const RtcEndpointEvents *events, gpointer user_data);
@@ -69,6 +79,10 @@ void rtc_endpoint_tick (RtcEndpoint *endpoint, gint64 now, guint64 ntp, guint64 
  * Returns: the size; 0 when the peer gets nothing now. */
 gsize rtc_endpoint_write (RtcEndpoint *endpoint, guint mline, const RtcPacket *packet, guint8 *out);
 
+/* A plain packet with a transport-wide number came from the peer, whatever becomes of it above: its SSRC, the number,
+ * when it came. The peer is told in time (rtc_endpoint_get_deadline(); see RtcTwcc). */
+void rtc_endpoint_note_twcc (RtcEndpoint *endpoint, guint32 ssrc, guint16 number, gint64 now);
+
 /* A plain compound packet of at most RTC_ENDPOINT_MAX_RTCP bytes, from the session that receives. */
 #define RTC_ENDPOINT_MAX_RTCP 1400
 void rtc_endpoint_send_rtcp (RtcEndpoint *endpoint, const guint8 *data, gsize size);
@@ -84,5 +98,8 @@ RtcDtls *rtc_endpoint_get_dtls (RtcEndpoint *endpoint);
 /* NULL before CONNECTED, and when the peer agreed on none. */
 const gchar *rtc_endpoint_get_srtp_profile (RtcEndpoint *endpoint);
 const RtcEndpointStats *rtc_endpoint_get_stats (RtcEndpoint *endpoint);
+
+/* NULL: the peer is sent no transport-wide numbers. */
+const RtcFeedback *rtc_endpoint_get_feedback (RtcEndpoint *endpoint);
 
 G_END_DECLS
