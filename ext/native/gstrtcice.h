@@ -25,8 +25,16 @@ typedef struct
    * while; it may come back), and with ERROR (borrowed): there is none any more. */
   void (*state) (GstRtcTransportState state, const GError *error, gpointer user_data);
 
-  /* All that is not ICE's own. DATA is borrowed, and may be written to. NOW: microseconds, monotonic. */
-  void (*datagram) (guint8 *data, gsize size, gint64 now, gpointer user_data);
+  /* All that is not ICE's own, and what may be an answer to a probe(). DATA is borrowed, and may be written to. NOW:
+   * microseconds, monotonic. Returns whether it was an answer to a probe. */
+  gboolean (*datagram) (guint8 *data, gsize size, gint64 now, gpointer user_data);
+
+  /* An authentic check of the peer came, as far as the agent sees them. RENEWED: the first with the credentials of a
+   * restart. */
+  void (*heard) (gboolean renewed, gint64 now, gpointer user_data);
+
+  /* The system says that there is no way to the peer (any more). From inside of send(). */
+  void (*unreachable) (gpointer user_data);
 } GstRtcIceEvents;
 
 /* Datagrams of one peer that go out together: DATA holds them one behind the other. */
@@ -56,7 +64,14 @@ struct _GstRtcIceClass
   /* An authentic packet came with the datagram that is being told. */
   void (*heard) (GstRtcIce *ice);
 
-  /* New credentials; candidates are told anew. */
+  /* Sends a check that the agent knows nothing of; its answer comes as a datagram. FALSE where it cannot be sent. */
+  gboolean (*probe) (GstRtcIce *ice, guint8 *data, gsize size);
+
+  /* Where the peer is sent to. FALSE: nowhere yet, or through a relay. */
+  gboolean (*get_address) (GstRtcIce *ice, RtcAddress *remote);
+
+  /* New credentials; gather() and set_remote() follow, and what there was goes on meanwhile. NULL: another agent is
+   * made beside this one instead. */
   void (*restart) (GstRtcIce *ice);
 
   /* Adds local and remote candidate, round trip (W3C: RTCIceCandidatePairStats). */

@@ -14,13 +14,20 @@
 #include "core/rtcmessage.h"
 
 #include <nice/agent.h>
+#include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PACING_MS 5
 #define DATAGRAM 2048
 #define BATCH 16
 #define ROUNDS 8
+#define STUN_HEADER 20
+#define STUN_SUCCESS 1 /* the first byte of a success response */
+#define PROBE_LIFE (3 * G_TIME_SPAN_SECOND) /* after that there is no use in looking for its answer */
+/* As in rtcicelite: more than what packets overtake one another by. */
+#define MEDIA_MOVED (200 * G_TIME_SPAN_MILLISECOND)
 
 typedef struct
 {
@@ -40,9 +47,13 @@ typedef struct
   GstRtcTransportState state;
   gboolean relay_only;
   gboolean gso;
-  gboolean may_send; /* the peer consents */
+  gboolean may_send; /* the peer consents, as the agent sees it */
   int direct; /* socket to send on without the agent; -1: through it (relays, TCP) */
   RtcAddress remote;
+  gint64 remote_heard; /* microseconds; when something authentic came from there */
+  NiceAddress *from; /* of the datagram that is being told */
+  gint64 now;
+  gint64 probed; /* microseconds; when a probe was sent that may still be answered; 0: none */
   guint8 *space;
 } Agent;
 
@@ -59,26 +70,50 @@ set_state (Agent *self, GstRtcTransportState state, const GError *error)
 
 /* Receiving. */
 
+/* The agent would swallow the answers to our probes, so they are taken before it sees them. */
+static void
+take_answers (Agent *self, int fd)
+{
+  gssize size;
+
+  if (self->now - self->probed > PROBE_LIFE)
+    self->probed = 0;
+  while (self->probed && self->agent) {
+    size = recv (fd, self->space, DATAGRAM, MSG_PEEK | MSG_DONTWAIT);
+    if (size < STUN_HEADER || self->space[0] != STUN_SUCCESS
+        || !self->base.events->datagram (self->space, size, g_get_monotonic_time (), self->base.user_data))
+      return;
+    self->probed = 0;
+    recv (fd, self->space, DATAGRAM, MSG_DONTWAIT);
+  }
+}
+
 static void
 readable (int fd, gpointer user_data)
 {
   Agent *self = user_data;
   GInputVector vectors[BATCH];
   NiceInputMessage messages[BATCH];
+  NiceAddress from[BATCH];
   NiceAgent *agent = g_object_ref (self->agent);
-  gint n = BATCH;
+  gint n = 1, wanted = 1;
 
-  for (guint round = 0; n == BATCH && round < ROUNDS && self->agent; round++) {
-    gint64 now;
-
-    for (guint i = 0; i < BATCH; i++) {
+  for (guint round = 0; n == wanted && round < ROUNDS && self->agent; round++) {
+    take_answers (self, fd);
+    wanted = self->probed ? 1 : BATCH;
+    for (gint i = 0; i < wanted; i++) {
       vectors[i] = (GInputVector){self->space + i * DATAGRAM, DATAGRAM};
-      messages[i] = (NiceInputMessage){&vectors[i], 1, NULL, 0};
+      nice_address_init (&from[i]);
+      messages[i] = (NiceInputMessage){&vectors[i], 1, &from[i], 0};
     }
-    n = nice_agent_recv_messages_nonblocking (agent, self->stream, COMPONENT, messages, BATCH, NULL, NULL);
-    now = g_get_monotonic_time ();
-    for (gint i = 0; i < n; i++)
-      self->base.events->datagram (self->space + i * DATAGRAM, messages[i].length, now, self->base.user_data);
+    n = self->agent
+        ? nice_agent_recv_messages_nonblocking (agent, self->stream, COMPONENT, messages, wanted, NULL, NULL)
+        : 0;
+    self->now = g_get_monotonic_time ();
+    for (gint i = 0; i < n; i++) {
+      self->from = &from[i];
+      self->base.events->datagram (self->space + i * DATAGRAM, messages[i].length, self->now, self->base.user_data);
+    }
   }
   g_object_unref (agent);
 }
@@ -144,23 +179,30 @@ on_gathered (NiceAgent *agent, guint stream, gpointer user_data)
   self->base.events->candidate (NULL, self->base.user_data);
 }
 
-static void
-on_selected (
-    NiceAgent *agent, guint stream, guint component, NiceCandidate *local, NiceCandidate *remote, gpointer user_data)
+static gboolean
+to_rtc_address (const NiceAddress *address, RtcAddress *out)
 {
-  Agent *self = user_data;
-  GSocket *socket = nice_agent_get_selected_socket (agent, stream, component);
   union
   {
     struct sockaddr_storage storage;
     struct sockaddr address;
   } to;
 
-  self->direct = -1;
   memset (&to, 0, sizeof (to));
-  nice_address_copy_to_sockaddr (&remote->addr, &to.address);
+  nice_address_copy_to_sockaddr (address, &to.address);
+  return rtc_address_from_sockaddr (out, &to.address, sizeof (to));
+}
+
+static void
+on_selected (
+    NiceAgent *agent, guint stream, guint component, NiceCandidate *local, NiceCandidate *remote, gpointer user_data)
+{
+  Agent *self = user_data;
+  GSocket *socket = nice_agent_get_selected_socket (agent, stream, component);
+
+  self->direct = -1;
   if (socket && local->type != NICE_CANDIDATE_TYPE_RELAYED && local->transport == NICE_CANDIDATE_TRANSPORT_UDP
-      && rtc_address_from_sockaddr (&self->remote, &to.address, sizeof (to)))
+      && to_rtc_address (&remote->addr, &self->remote))
     self->direct = g_socket_get_fd (socket);
 }
 
@@ -246,11 +288,17 @@ agent_send (GstRtcIce *ice, const GstRtcIceBatch *batch)
   const guint8 *data = batch->data;
   guint sent = 0;
 
+  if (self->direct >= 0) {
+    errno = 0;
+    if (gst_rtc_udp_send_on (self->direct, FALSE, &self->gso, &self->remote, batch->data, batch->sizes, batch->n)
+        == batch->n)
+      return TRUE;
+    if (gst_rtc_udp_is_unreachable (errno))
+      ice->events->unreachable (ice->user_data);
+    return FALSE;
+  }
   if (!self->may_send)
     return FALSE;
-  if (self->direct >= 0)
-    return gst_rtc_udp_send_on (self->direct, FALSE, &self->gso, &self->remote, batch->data, batch->sizes, batch->n)
-        == batch->n;
   for (guint i = 0; i < batch->n; i++) {
     sent += nice_agent_send (self->agent, self->stream, COMPONENT, batch->sizes[i], (const gchar *)data) > 0;
     data += batch->sizes[i];
@@ -258,10 +306,43 @@ agent_send (GstRtcIce *ice, const GstRtcIceBatch *batch)
   return sent == batch->n;
 }
 
+/* The agent lets nothing through that did not come from where an authentic check came from, and moves by checks alone;
+ * media that moved is followed at once. */
 static void
 agent_heard (GstRtcIce *ice)
 {
-  /* The agent's own consent checks say whether the peer is there. */
+  Agent *self = (Agent *)ice;
+  RtcAddress from;
+
+  if (self->direct < 0 || !to_rtc_address (self->from, &from))
+    return;
+  if (rtc_address_equal (&from, &self->remote)) {
+    self->remote_heard = self->now;
+  } else if (from.family == self->remote.family && self->now - self->remote_heard > MEDIA_MOVED) {
+    self->remote = from;
+    self->remote_heard = self->now;
+  }
+}
+
+static gboolean
+agent_probe (GstRtcIce *ice, guint8 *data, gsize size)
+{
+  Agent *self = (Agent *)ice;
+  GstRtcIceBatch batch = {data, &size, 1};
+
+  if (self->direct < 0)
+    return FALSE;
+  self->probed = g_get_monotonic_time ();
+  return agent_send (ice, &batch);
+}
+
+static gboolean
+agent_get_address (GstRtcIce *ice, RtcAddress *remote)
+{
+  Agent *self = (Agent *)ice;
+
+  *remote = self->remote;
+  return self->direct >= 0;
 }
 
 static void
@@ -270,15 +351,6 @@ copy_credentials (Agent *self)
   g_clear_pointer (&self->base.ufrag, g_free);
   g_clear_pointer (&self->base.password, g_free);
   nice_agent_get_local_credentials (self->agent, self->stream, &self->base.ufrag, &self->base.password);
-}
-
-static void
-agent_restart (GstRtcIce *ice)
-{
-  Agent *self = (Agent *)ice;
-
-  nice_agent_restart_stream (self->agent, self->stream);
-  copy_credentials (self);
 }
 
 static void
@@ -328,7 +400,8 @@ static const GstRtcIceClass full_class = {
     .add_candidate = agent_add_candidate,
     .send = agent_send,
     .heard = agent_heard,
-    .restart = agent_restart,
+    .probe = agent_probe,
+    .get_address = agent_get_address,
     .add_stats = agent_add_stats,
     .free = agent_free,
 };

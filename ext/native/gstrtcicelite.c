@@ -13,6 +13,8 @@
 #include "rtcicelite.h"
 #include "core/rtcmessage.h"
 
+#include <errno.h>
+
 #define TICK_MS 1000
 /* RFC 7675: consent ends 30 s after the last check. Browsers check every 2 to 6 s. */
 #define SILENCE_SUSPECT (12 * G_USEC_PER_SEC)
@@ -66,8 +68,12 @@ take_check (GstRtcLite *self, const RtcAddress *from, guint8 *data, gsize size, 
       == RTC_ICE_LITE_IGNORED)
     return;
   gst_rtc_udp_send (self->udp, from, answer, &answer_size, 1);
-  if (peer && rtc_ice_lite_peer_get_address (peer))
-    agent_set_state (rtc_ice_lite_peer_get_user_data (peer), GST_RTC_TRANSPORT_CONNECTED);
+  if (peer && rtc_ice_lite_peer_get_address (peer)) {
+    Agent *agent = rtc_ice_lite_peer_get_user_data (peer);
+
+    agent_set_state (agent, GST_RTC_TRANSPORT_CONNECTED);
+    agent->base.events->heard ((changes & RTC_ICE_LITE_RESTARTED) != 0, now, agent->base.user_data);
+  }
 }
 
 static void
@@ -78,7 +84,7 @@ datagram (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data)
   RtcIceLitePeer *peer;
   Agent *agent;
 
-  if (size > 0 && data[0] <= 3) {
+  if (size > 0 && data[0] == 0) {
     take_check (self, from, data, size, now);
     return;
   }
@@ -202,7 +208,32 @@ agent_send (GstRtcIce *ice, const GstRtcIceBatch *batch)
   Agent *self = (Agent *)ice;
   const RtcAddress *to = rtc_ice_lite_peer_get_address (self->peer);
 
-  return to && gst_rtc_udp_send (self->lite->udp, to, batch->data, batch->sizes, batch->n) == batch->n;
+  if (!to)
+    return FALSE;
+  errno = 0;
+  if (gst_rtc_udp_send (self->lite->udp, to, batch->data, batch->sizes, batch->n) == batch->n)
+    return TRUE;
+  if (gst_rtc_udp_is_unreachable (errno))
+    ice->events->unreachable (ice->user_data);
+  return FALSE;
+}
+
+static gboolean
+agent_probe (GstRtcIce *ice, guint8 *data, gsize size)
+{
+  GstRtcIceBatch batch = {data, &size, 1};
+
+  return agent_send (ice, &batch);
+}
+
+static gboolean
+agent_get_address (GstRtcIce *ice, RtcAddress *remote)
+{
+  const RtcAddress *to = rtc_ice_lite_peer_get_address (((Agent *)ice)->peer);
+
+  if (to)
+    *remote = *to;
+  return to != NULL;
 }
 
 static void
@@ -263,6 +294,8 @@ static const GstRtcIceClass lite_class = {
     .add_candidate = agent_add_candidate,
     .send = agent_send,
     .heard = agent_heard,
+    .probe = agent_probe,
+    .get_address = agent_get_address,
     .restart = agent_restart,
     .add_stats = agent_add_stats,
     .free = agent_free,

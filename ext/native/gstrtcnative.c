@@ -12,7 +12,9 @@
 
 #include <string.h>
 
-GST_DEBUG_CATEGORY_STATIC (gst_rtc_native_debug);
+#define STUN_LAST 3 /* of first bytes: RFC 7983 */
+
+GST_DEBUG_CATEGORY (gst_rtc_native_debug);
 #define GST_CAT_DEFAULT gst_rtc_native_debug
 
 void
@@ -54,10 +56,12 @@ gst_rtc_native_path_changed (GstRtcNative *t)
 static void
 on_ice_candidate (const gchar *candidate, gpointer user_data)
 {
-  GstRtcNative *t = user_data;
-  /* All lines go over one path, and one of them speaks for it (RFC 8843, section 10). */
-  guint mline = t->is_offerer ? 0 : t->remote.mline;
+  GstRtcNativeLeg *leg = user_data;
+  GstRtcNative *t = leg->t;
+  guint mline = gst_rtc_native_get_mline (t);
 
+  if (leg != gst_rtc_native_get_newest (t))
+    return;
   t->gathered |= !candidate;
   if (t->early && candidate)
     g_ptr_array_add (t->early, g_strdup (candidate));
@@ -69,36 +73,76 @@ on_ice_candidate (const gchar *candidate, gpointer user_data)
 static void
 on_ice_state (GstRtcTransportState state, const GError *error, gpointer user_data)
 {
-  GstRtcNative *t = user_data;
+  GstRtcNativeLeg *leg = user_data;
+  GstRtcNative *t = leg->t;
 
+  if (t->state >= GST_RTC_TRANSPORT_CONNECTED && state == GST_RTC_TRANSPORT_CONNECTED) {
+    gst_rtc_native_leg_connected (t, leg);
+    return;
+  }
+  /* One that was begun beside what there is is no loss; it is tried again. */
+  if (leg != t->leg)
+    return;
   if (error) {
     gst_rtc_native_fail (t, g_error_copy (error));
     return;
   }
+  /* Whether the peer is heard after that is the path's to say: the agent knows only about its own checks. */
   t->has_path |= state == GST_RTC_TRANSPORT_CONNECTED;
   if (t->state < GST_RTC_TRANSPORT_SECURING && state < GST_RTC_TRANSPORT_CONNECTED && state > t->state)
-    gst_rtc_native_set_state (t, state);
-  else if (t->state >= GST_RTC_TRANSPORT_CONNECTED && state >= GST_RTC_TRANSPORT_CONNECTED && !t->hung_up)
     gst_rtc_native_set_state (t, state);
   gst_rtc_native_path_changed (t);
 }
 
-static void
+static gboolean
 on_ice_datagram (guint8 *data, gsize size, gint64 now, gpointer user_data)
 {
-  GstRtcNative *t = user_data;
+  GstRtcNativeLeg *leg = user_data;
+  GstRtcNative *t = leg->t;
+  guint actions;
 
   if (t->closed)
-    return;
-  if (rtc_endpoint_take (t->endpoint, data, size, now, gst_rtc_native_shared_ntp (t->shared, now)))
-    t->ice->klass->heard (t->ice);
+    return FALSE;
+  if (size > 0 && data[0] <= STUN_LAST) {
+    if (!rtc_path_take_answer (t->path, data, size, now, &actions))
+      return FALSE;
+    gst_rtc_native_path_act (t, actions);
+    return TRUE;
+  }
+  if (rtc_endpoint_take (t->endpoint, data, size, now, gst_rtc_native_shared_ntp (t->shared, now))) {
+    leg->ice->klass->heard (leg->ice);
+    gst_rtc_native_path_heard (t, now);
+  }
   gst_rtc_native_shared_schedule (t->shared, t);
+  return FALSE;
+}
+
+static void
+on_ice_heard (gboolean renewed, gint64 now, gpointer user_data)
+{
+  GstRtcNativeLeg *leg = user_data;
+  GstRtcNative *t = leg->t;
+
+  if (renewed && t->state >= GST_RTC_TRANSPORT_CONNECTED)
+    gst_rtc_native_path_renewed (t);
+  gst_rtc_native_path_heard (t, now);
+}
+
+static void
+on_ice_unreachable (gpointer user_data)
+{
+  GstRtcNativeLeg *leg = user_data;
+
+  if (leg == leg->t->leg)
+    gst_rtc_native_path_unreachable (leg->t);
 }
 
 const GstRtcIceEvents gst_rtc_native_ice_events = {
     .candidate = on_ice_candidate,
     .state = on_ice_state,
     .datagram = on_ice_datagram,
+    .heard = on_ice_heard,
+    .unreachable = on_ice_unreachable,
 };
 
 /* What the endpoint tells. */
@@ -124,6 +168,7 @@ on_dtls_state (RtcDtlsState state, const GError *error, gpointer user_data)
               : g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "The DTLS handshake failed"));
   } else if (state == RTC_DTLS_CONNECTED) {
     gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
+    gst_rtc_native_path_renewed (t);
   } else if (state == RTC_DTLS_CLOSED) {
     /* The peer hung up. Signaling says whether it is gone for good. */
     t->hung_up = TRUE;
@@ -176,6 +221,14 @@ on_receiver_stream (guint mline, GstPad *pad, gpointer user_data)
   t->base.events->stream (&t->base, mline, pad, t->base.user_data);
 }
 
+static void
+on_receiver_twcc (guint32 ssrc, guint16 number, gint64 now, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  rtc_endpoint_note_twcc (t->endpoint, ssrc, number, now);
+}
+
 typedef struct
 {
   GstRtcNative *t;
@@ -205,6 +258,7 @@ on_receiver_rtcp (const guint8 *data, gsize size, gpointer user_data)
 
 const GstRtcNativeReceiverEvents gst_rtc_native_receiver_events = {
     .stream = on_receiver_stream,
+    .twcc = on_receiver_twcc,
     .rtcp = on_receiver_rtcp,
 };
 
@@ -221,14 +275,6 @@ transport_check (GError **error)
         "Debian)");
     return FALSE;
   }
-static void
-on_receiver_twcc (guint32 ssrc, guint16 number, gint64 now, gpointer user_data)
-{
-  GstRtcNative *t = user_data;
-
-  rtc_endpoint_note_twcc (t->endpoint, ssrc, number, now);
-}
-
   gst_object_unref (factory);
   return TRUE;
 }
@@ -238,6 +284,7 @@ open_on_loop (gpointer data)
 {
   GstRtcNative *t = data;
 
+  t->path = rtc_path_new ();
   t->endpoint = rtc_endpoint_new (t->shared->identity, &endpoint_events, t);
   g_ptr_array_add (t->shared->transports, t);
 }
@@ -258,7 +305,6 @@ transport_open (
       .klass = &gst_rtc_native_transport, .events = events, .user_data = user_data, .shared = config->shared};
   t->shared = config->shared;
   t->config = *config;
-    .twcc = on_receiver_twcc,
   t->config.peer_id = g_strdup (config->peer_id);
   t->config.stun_server = g_strdup (config->stun_server);
   t->config.turn_servers = g_strdupv (config->turn_servers);
@@ -300,6 +346,7 @@ add_stats_on_loop (gpointer data)
         rtc_endpoint_get_srtp_profile (call->t->endpoint), NULL);
   if (call->t->ice)
     call->t->ice->klass->add_stats (call->t->ice, call->stats);
+  gst_rtc_native_path_add_stats (call->t, call->stats);
 }
 
 static void
@@ -356,9 +403,7 @@ close_on_loop (gpointer data)
 
   t->closed = TRUE;
   rtc_endpoint_close (t->endpoint);
-  if (t->ice)
-    t->ice->klass->free (t->ice);
-  t->ice = NULL;
+  gst_rtc_native_free_legs (t);
   g_ptr_array_remove_fast (t->shared->transports, t);
 }
 
@@ -384,6 +429,7 @@ free_on_loop (gpointer data)
   GstRtcNative *t = data;
 
   rtc_endpoint_free (t->endpoint);
+  rtc_path_free (t->path);
 }
 
 static void
@@ -396,6 +442,7 @@ transport_free (GstRtcTransport *base)
   gst_object_unref (t->base.bin);
   g_clear_pointer (&t->lines, g_array_unref);
   gst_rtc_native_remote_clear (&t->remote);
+  g_clear_pointer (&t->description, gst_sdp_message_free);
   g_free (t->ssrcs);
   g_free (t->rtx_ssrcs);
   g_free ((gchar *)t->config.peer_id);
@@ -413,6 +460,9 @@ const GstRtcTransportClass gst_rtc_native_transport = {
     .make_offer = gst_rtc_native_make_offer,
     .take_offer = gst_rtc_native_take_offer,
     .take_answer = gst_rtc_native_take_answer,
+    .make_restart = gst_rtc_native_make_restart,
+    .take_restart = gst_rtc_native_take_restart,
+    .take_restart_answer = gst_rtc_native_take_restart_answer,
     .add_candidate = gst_rtc_native_add_candidate,
     .send = gst_rtc_native_shared_send,
     .forget_track = gst_rtc_native_shared_forget_track,

@@ -60,22 +60,28 @@ open_ice (GstRtcNative *t)
 {
   GError *error = NULL;
 
-  if (t->shared->lite)
-    t->ice = gst_rtc_ice_lite_new (t->shared->lite, &gst_rtc_native_ice_events, t);
-  else
-    t->ice = gst_rtc_ice_full_new (
-        t->shared->poll, t->shared->loop, &t->config, t->is_offerer, &gst_rtc_native_ice_events, t, &error);
-  if (error)
+  t->leg = gst_rtc_native_leg_new (t, &error);
+  if (!t->leg) {
     gst_rtc_native_fail (t, error);
-  return t->ice != NULL;
+    return FALSE;
+  }
+  t->ice = t->leg->ice;
+  return TRUE;
+}
+
+guint
+gst_rtc_native_get_mline (GstRtcNative *t)
+{
+  return t->is_offerer ? 0 : t->remote.mline;
 }
 
 static GstRtcNativeLocal
-describe_local (GstRtcNative *t)
+describe_local (GstRtcNative *t, GstRtcIce *ice)
 {
   return (GstRtcNativeLocal){
-      .ufrag = t->ice->ufrag,
-      .password = t->ice->password,
+      .ufrag = ice->ufrag,
+      .password = ice->password,
+      .version = t->version,
       .lite = t->shared->lite != NULL,
       .fingerprint = rtc_dtls_identity_get_fingerprint (t->shared->identity),
       .cname = t->shared->cname,
@@ -85,29 +91,41 @@ describe_local (GstRtcNative *t)
 }
 
 /* Candidates that are known at once stand in the description, which saves a message each; an agent that has to ask a
- * server tells them later. OFFER: NULL: it is ours. */
-static void
-describe (GstRtcNative *t, const GstSDPMessage *offer, const GstRtcSdpTrack *tracks)
+ * server tells them later. */
+void
+gst_rtc_native_describe (GstRtcNative *t, GstRtcIce *ice, GstRtcNativeDescribe func, gpointer user_data)
 {
   GstRtcNativeLocal local;
   GPtrArray *early = g_ptr_array_new_with_free_func (g_free);
   GstSDPMessage *sdp;
 
   t->early = early;
-  gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_GATHERING);
-  t->ice->klass->gather (t->ice);
+  t->gathered = FALSE;
+  ice->klass->gather (ice);
   t->early = NULL;
-  local = describe_local (t);
+  local = describe_local (t, ice);
   if (t->gathered) {
     g_ptr_array_add (early, NULL);
     local.candidates = (const gchar *const *)early->pdata;
   }
-  sdp = offer ? gst_rtc_native_sdp_answer (offer, t->lines, tracks, &local)
-              : gst_rtc_native_sdp_offer (t->lines, tracks, &local);
+  sdp = func (t, &local, user_data);
+  g_clear_pointer (&t->description, gst_sdp_message_free);
+  gst_sdp_message_copy (sdp, &t->description);
+  t->version++;
   t->base.events->description (&t->base, sdp, t->base.user_data);
   for (guint i = 0; !t->gathered && i < early->len; i++)
-    gst_rtc_native_ice_events.candidate (g_ptr_array_index (early, i), t);
+    gst_rtc_native_ice_events.candidate (g_ptr_array_index (early, i), gst_rtc_native_get_newest (t));
   g_ptr_array_unref (early);
+}
+
+/* SDP: NULL: the offer is ours. */
+static GstSDPMessage *
+describe_first (GstRtcNative *t, const GstRtcNativeLocal *local, gpointer user_data)
+{
+  const Call *call = user_data;
+
+  return call->sdp ? gst_rtc_native_sdp_answer (call->sdp, t->lines, call->tracks, local)
+                   : gst_rtc_native_sdp_offer (t->lines, call->tracks, local);
 }
 
 static void
@@ -173,8 +191,10 @@ make_offer_on_loop (gpointer data)
   t->is_offerer = TRUE;
   copy_lines (t, call->lines);
   make_ssrcs (t);
-  if (open_ice (t))
-    describe (t, NULL, call->tracks);
+  if (!open_ice (t))
+    return;
+  gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_GATHERING);
+  gst_rtc_native_describe (t, t->ice, describe_first, call);
 }
 
 static void
@@ -187,7 +207,8 @@ take_offer_on_loop (gpointer data)
   make_ssrcs (t);
   if (!take_remote (t, call->sdp) || !open_ice (t))
     return;
-  describe (t, call->sdp, call->tracks);
+  gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_GATHERING);
+  gst_rtc_native_describe (t, t->ice, describe_first, call);
   begin (t, call->sdp);
 }
 
@@ -202,13 +223,27 @@ take_answer_on_loop (gpointer data)
     begin (t, call->sdp);
 }
 
+/* Browsers say which credentials a candidate goes with; one that was overtaken by a restart is of no use. */
+static gboolean
+is_of_now (GstRtcNative *t, const gchar *candidate)
+{
+  const gchar *ufrag = strstr (candidate, " ufrag ");
+  gsize length = strlen (t->remote.ufrag);
+
+  if (!ufrag)
+    return TRUE;
+  ufrag += strlen (" ufrag ");
+  return strncmp (ufrag, t->remote.ufrag, length) == 0 && (ufrag[length] == ' ' || ufrag[length] == '\0');
+}
+
 static void
 add_candidate_on_loop (gpointer data)
 {
   Call *call = data;
+  GstRtcNativeLeg *leg = gst_rtc_native_get_newest (call->t);
 
-  if (call->t->ice)
-    call->t->ice->klass->add_candidate (call->t->ice, call->candidate);
+  if (leg && call->t->remote_known && (!call->candidate || is_of_now (call->t, call->candidate)))
+    leg->ice->klass->add_candidate (leg->ice, call->candidate);
 }
 
 void

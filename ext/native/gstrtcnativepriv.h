@@ -8,7 +8,9 @@
 #include "gstrtcnative.h"
 #include "gstrtcnativereceiver.h"
 #include "gstrtcnativesdp.h"
+#include "gstrtcnetlink.h"
 #include "rtcendpoint.h"
+#include "rtcpath.h"
 
 G_BEGIN_DECLS
 
@@ -24,6 +26,7 @@ typedef struct
 
   /* loop */
   GstRtcPoll *poll;
+  GstRtcNetlink *netlink; /* NULL: the system does not tell when interfaces change */
   GstRtcLite *lite; /* NULL: each peer has a port of its own */
   GPtrArray *transports; /* of GstRtcNative */
   GHashTable *histories; /* track to RtcHistory */
@@ -35,7 +38,16 @@ typedef struct
   gsize *sizes;
 } GstRtcNativeShared;
 
+typedef struct _GstRtcNative GstRtcNative;
+
+/* An ICE agent of a connection. Loop. */
 typedef struct
+{
+  GstRtcNative *t;
+  GstRtcIce *ice;
+} GstRtcNativeLeg;
+
+struct _GstRtcNative
 {
   GstRtcTransport base;
 
@@ -47,7 +59,17 @@ typedef struct
   gboolean closed; /* no event any more */
   gboolean is_offerer;
   RtcEndpoint *endpoint;
-  GstRtcIce *ice;
+  GstRtcIce *ice; /* of leg, which is sent on; NULL: not yet, or closed */
+  GstRtcNativeLeg *leg;
+  GstRtcNativeLeg *next; /* of a restart, until it has a path; NULL: none, or the agent restarts in place */
+  GstRtcNativeLeg *old; /* that the peer may still send to for a while; or NULL */
+  GSource *old_timer;
+  RtcPath *path;
+  RtcAddress source; /* ours towards the peer; family 0: not known */
+  gboolean lapsed; /* nothing is sent: the peer does not consent any more */
+  GstSDPMessage *description; /* what was sent last */
+  guint version; /* of the next one */
+  guint restarts; /* of ICE, from either side */
   GArray *lines; /* of GstRtcLine */
   guint32 *ssrcs, *rtx_ssrcs; /* by m-line */
   GstRtcNativeRemote remote;
@@ -58,7 +80,7 @@ typedef struct
 
   /* written on shared->loop while the control loop waits; then read by both */
   GstRtcNativeReceiver *receiver; /* NULL: not negotiated yet */
-} GstRtcNative;
+};
 
 /* gstrtcnativeshared.c */
 gpointer gst_rtc_native_shared_start (const GstRtcTransportSetup *setup, GError **error);
@@ -80,11 +102,48 @@ void gst_rtc_native_take_offer (
 void gst_rtc_native_take_answer (GstRtcTransport *base, const GstSDPMessage *answer, const GArray *lines);
 void gst_rtc_native_add_candidate (GstRtcTransport *base, guint mline, const gchar *candidate);
 
+/* Loop. Gathers ICE's candidates and tells the description that FUNC makes (transfer full). Those that are known at
+ * once stand in it, the others are told later. */
+typedef GstSDPMessage *(*GstRtcNativeDescribe) (GstRtcNative *t, const GstRtcNativeLocal *local, gpointer user_data);
+void gst_rtc_native_describe (GstRtcNative *t, GstRtcIce *ice, GstRtcNativeDescribe func, gpointer user_data);
+
+/* The section whose candidates are those of all (RFC 8843, section 10). */
+guint gst_rtc_native_get_mline (GstRtcNative *t);
+
+/* gstrtcnativerestart.c. Loop, but for the functions of the table. */
+void gst_rtc_native_make_restart (GstRtcTransport *base);
+gboolean gst_rtc_native_take_restart (GstRtcTransport *base, const GstSDPMessage *offer, GError **error);
+gboolean gst_rtc_native_take_restart_answer (GstRtcTransport *base, const GstSDPMessage *answer, GError **error);
+
+/* A new agent; NULL with ERROR. */
+GstRtcNativeLeg *gst_rtc_native_leg_new (GstRtcNative *t, GError **error);
+void gst_rtc_native_free_legs (GstRtcNative *t);
+
+/* The one that was made last. */
+GstRtcNativeLeg *gst_rtc_native_get_newest (GstRtcNative *t);
+
+/* LEG has a path: what it is the next of is sent on it. */
+void gst_rtc_native_leg_connected (GstRtcNative *t, GstRtcNativeLeg *leg);
+
+/* gstrtcnativepath.c. Loop. What is agreed with the peer for the agent in use is another thing now. */
+void gst_rtc_native_path_renewed (GstRtcNative *t);
+
+/* Carries out what the machine wants (RtcPathActions). */
+void gst_rtc_native_path_act (GstRtcNative *t, guint actions);
+void gst_rtc_native_path_heard (GstRtcNative *t, gint64 now);
+void gst_rtc_native_path_unreachable (GstRtcNative *t);
+void gst_rtc_native_path_tick (GstRtcNative *t, gint64 now);
+void gst_rtc_native_path_interfaces_changed (GstRtcNative *t);
+void gst_rtc_native_path_add_stats (GstRtcNative *t, GstStructure *stats);
+
+/* The earlier of the deadlines of the endpoint and the path; -1: none. */
+gint64 gst_rtc_native_get_deadline (GstRtcNative *t);
+
 /* gstrtcnative.c. Loop; nothing is reported once the transport is closed. ERROR is taken. */
 void gst_rtc_native_fail (GstRtcNative *t, GError *error);
 void gst_rtc_native_set_state (GstRtcNative *t, GstRtcTransportState state);
 void gst_rtc_native_path_changed (GstRtcNative *t);
-extern const GstRtcIceEvents gst_rtc_native_ice_events;
+extern const GstRtcIceEvents gst_rtc_native_ice_events; /* their user data is a GstRtcNativeLeg */
 extern const GstRtcNativeReceiverEvents gst_rtc_native_receiver_events;
 
 G_END_DECLS

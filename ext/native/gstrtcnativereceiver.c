@@ -20,7 +20,10 @@ GST_DEBUG_CATEGORY (gst_rtc_native_receiver_debug);
 
 #define MAX_STREAMS 16 /* each has a jitterbuffer with two threads */
 #define FORGET_AFTER (10 * G_USEC_PER_SEC) /* an ended stream that was silent for so long */
-#define COME_BACK_AFTER (G_USEC_PER_SEC / 2) /* an ended stream, when its successor is silent for so long */
+/* An ended stream comes back when it was silent for so long: a late packet of it is no new beginning, nor are those of
+ * a peer that sends both at once. Or else when who took its place is silent for so long. */
+#define BEGIN_ANEW_AFTER (G_USEC_PER_SEC / 5)
+#define COME_BACK_AFTER (G_USEC_PER_SEC / 2)
 #define RTX_SSRC_AFTER (1 * G_USEC_PER_SEC) /* another SSRC for RTX, when the last is silent for so long */
 
 #define RTP_HEADER 12
@@ -198,6 +201,25 @@ gst_rtc_native_receiver_close (GstRtcNativeReceiver *self)
   g_mutex_unlock (&self->events_lock);
 }
 
+void
+gst_rtc_native_receiver_request_key_frames (GstRtcNativeReceiver *self)
+{
+  guint32 ssrcs[MAX_STREAMS];
+  guint8 packet[GST_RTC_NATIVE_PLIS_SIZE (MAX_STREAMS)];
+  guint n = 0;
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->streams->len && n < MAX_STREAMS; i++) {
+    const GstRtcStream *stream = g_ptr_array_index (self->streams, i);
+
+    if (stream->state == GST_RTC_STREAM_LIVE && stream->line->kind == GST_RTC_KIND_VIDEO)
+      ssrcs[n++] = stream->ssrc;
+  }
+  g_mutex_unlock (&self->lock);
+  if (n)
+    self->events->rtcp (packet, gst_rtc_native_write_plis (packet, ssrcs, n), self->user_data);
+}
+
 /* Streams. All of this is on the transport's loop, with the lock held. */
 
 GstRtcStream *
@@ -285,9 +307,10 @@ take_media (GstRtcNativeReceiver *self, const GstRtcLine *line, const RtcBundleP
     return NULL;
   } else if (stream->state == GST_RTC_STREAM_ENDED) {
     const GstRtcStream *holder = find_holder (self, line, stream->rid);
+    gboolean begins_anew = now - stream->last >= BEGIN_ANEW_AFTER;
 
     stream->last = now;
-    if (holder && now - holder->last < COME_BACK_AFTER)
+    if (!begins_anew && holder && now - holder->last < COME_BACK_AFTER)
       return NULL;
     take_place (self, stream);
   }
@@ -359,6 +382,8 @@ gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data
 
   if (self->broken || !rtc_bundle_take (self->bundle, data, size, &packet))
     return;
+  if (packet.has_twcc && self->events->twcc)
+    self->events->twcc (packet.ssrc, packet.twcc, now, self->user_data);
   line = find_line (self, &packet);
   if (!line || !(buffer = copy_packet (data, size)))
     return;
@@ -382,8 +407,6 @@ gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data
   else
     gst_buffer_unref (buffer);
   g_mutex_unlock (&self->events_lock);
-  if (packet.has_twcc && self->events->twcc)
-    self->events->twcc (packet.ssrc, packet.twcc, now, self->user_data);
 }
 
 typedef struct

@@ -45,6 +45,10 @@ void gst_rtc_native_receiver_free (GstRtcNativeReceiver *self);
 void gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data, gsize size, gint64 now);
 void gst_rtc_native_receiver_take_rtcp (GstRtcNativeReceiver *self, const guint8 *data, gsize size, gint64 now);
 
+/* Asks the peer for a key frame of each video that comes (PLI), at once and whatever was asked for before. The
+ * transport's loop. */
+void gst_rtc_native_receiver_request_key_frames (GstRtcNativeReceiver *self);
+
 /* Lets a blocked stream's data pass. Control loop. */
 void gst_rtc_native_receiver_unblock (GstRtcNativeReceiver *self, GstPad *pad);
 

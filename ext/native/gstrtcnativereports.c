@@ -10,6 +10,7 @@
 #include "gstrtcnativereports.h"
 
 #include <gst/rtp/gstrtcpbuffer.h>
+#include <string.h>
 
 #define MAX_REPORT 512 /* a sender report of 28 bytes, SDES with a CNAME of 255 */
 
@@ -98,4 +99,24 @@ gst_rtc_native_reports_split (const guint8 *data, gsize size, GstRtcNativeReport
   }
   gst_rtcp_buffer_unmap (&compound);
   gst_buffer_unref (buffer);
+}
+
+#define OUR_SSRC 1 /* of one who only receives: nothing is matched with it */
+
+gsize
+gst_rtc_native_write_plis (guint8 *out, const guint32 *ssrcs, guint n)
+{
+  static const guint8 empty_report[] = {0x80, GST_RTCP_TYPE_RR, 0, 1};
+  static const guint8 pli[] = {0x80 | GST_RTCP_PSFB_TYPE_PLI, GST_RTCP_TYPE_PSFB, 0, 2};
+  gsize size = 0;
+
+  memcpy (out, empty_report, sizeof (empty_report));
+  GST_WRITE_UINT32_BE (out + 4, OUR_SSRC);
+  size += 8;
+  for (guint i = 0; i < n; i++, size += 12) {
+    memcpy (out + size, pli, sizeof (pli));
+    GST_WRITE_UINT32_BE (out + size + 4, OUR_SSRC);
+    GST_WRITE_UINT32_BE (out + size + 8, ssrcs[i]);
+  }
+  return size;
 }

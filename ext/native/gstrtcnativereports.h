@@ -17,4 +17,9 @@ typedef void (*GstRtcNativeReportFunc) (guint32 ssrc, GstBuffer *report, gpointe
  * on with it. Pure. */
 void gst_rtc_native_reports_split (const guint8 *data, gsize size, GstRtcNativeReportFunc func, gpointer user_data);
 
+/* A compound packet (RFC 4585, section 3.1) with one PLI for each of N SSRCs. OUT: of GST_RTC_NATIVE_PLIS_SIZE (N)
+ * bytes. Returns: the size. Pure. */
+#define GST_RTC_NATIVE_PLIS_SIZE(n) (8 + 12 * (n))
+gsize gst_rtc_native_write_plis (guint8 *out, const guint32 *ssrcs, guint n);
+
 G_END_DECLS

@@ -441,3 +441,52 @@ gst_rtc_native_sdp_offer (GArray *lines, const GstRtcSdpTrack *tracks, const Gst
   g_ptr_array_unref (formats);
   return offer;
 }
+
+/* Restarts. */
+
+static void
+remove_attributes (GstSDPMedia *media, const gchar *key)
+{
+  for (guint i = gst_sdp_media_attributes_len (media); i-- > 0;) {
+    if (strcmp (gst_sdp_media_get_attribute (media, i)->key, key) == 0)
+      gst_sdp_media_remove_attribute (media, i);
+  }
+}
+
+static void
+replace_attribute (GstSDPMedia *media, const gchar *key, const gchar *value)
+{
+  for (guint i = 0; i < gst_sdp_media_attributes_len (media); i++) {
+    GstSDPAttribute attribute;
+
+    if (strcmp (gst_sdp_media_get_attribute (media, i)->key, key) != 0)
+      continue;
+    gst_sdp_attribute_set (&attribute, key, value);
+    gst_sdp_media_replace_attribute (media, i, &attribute);
+  }
+}
+
+GstSDPMessage *
+gst_rtc_native_sdp_restart (const GstSDPMessage *before, gboolean is_offer, gboolean is_dtls_server, guint mline,
+    const GstRtcNativeLocal *local)
+{
+  GstSDPMessage *sdp;
+  gchar version[12];
+
+  gst_sdp_message_copy (before, &sdp);
+  g_snprintf (version, sizeof (version), "%u", local->version);
+  gst_sdp_message_set_origin (
+      sdp, "-", gst_sdp_message_get_origin (before)->sess_id, version, "IN", "IP4", "127.0.0.1");
+  for (guint i = 0; i < gst_sdp_message_medias_len (sdp); i++) {
+    GstSDPMedia *media = (GstSDPMedia *)gst_sdp_message_get_media (sdp, i);
+
+    replace_attribute (media, "ice-ufrag", local->ufrag);
+    replace_attribute (media, "ice-pwd", local->password);
+    replace_attribute (media, "setup", is_offer ? "actpass" : is_dtls_server ? "passive" : "active");
+    remove_attributes (media, "candidate");
+    remove_attributes (media, "end-of-candidates");
+    if (i == mline)
+      add_candidates (media, local);
+  }
+  return sdp;
+}

@@ -48,6 +48,12 @@ GstSDPMessage *gst_rtc_native_sdp_offer (GArray *lines, const GstRtcSdpTrack *tr
 GstSDPMessage *gst_rtc_native_sdp_answer (
     const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks, const GstRtcNativeLocal *local);
 
+/* BEFORE, which this side sent last, with what a restart of ICE changes (RFC 8839, section 4.4.3.1.1, RFC 8842, section
+ * 5.5): credentials, candidates (in section MLINE) and version of LOCAL. Offers leave the choice of DTLS roles open as
+ * ever; in an answer it is the role that there is. (transfer full) */
+GstSDPMessage *gst_rtc_native_sdp_restart (const GstSDPMessage *before, gboolean is_offer, gboolean is_dtls_server,
+    guint mline, const GstRtcNativeLocal *local);
+
 /* Reads the transport of a description that gst_rtc_sdp_parse() let pass. LINES: as gst_rtc_sdp_plan_answer() or
  * gst_rtc_sdp_apply_answer() left them. FALSE with ERROR (RTC_ERROR_BAD_SDP), and nothing in REMOTE, when it cannot be
  * used: no credentials, an a=setup that makes no sense there, sections that are not bundled while more than one is

@@ -62,7 +62,7 @@ arm_timer (GstRtcNativeShared *self, gint64 at)
 void
 gst_rtc_native_shared_schedule (GstRtcNativeShared *self, GstRtcNative *t)
 {
-  gint64 deadline = rtc_endpoint_get_deadline (t->endpoint);
+  gint64 deadline = gst_rtc_native_get_deadline (t);
 
   if (deadline >= 0 && (self->timer_at < 0 || deadline < self->timer_at))
     arm_timer (self, deadline);
@@ -78,11 +78,12 @@ on_timer (gpointer user_data)
   arm_timer (self, -1);
   for (guint i = 0; i < self->transports->len; i++) {
     GstRtcNative *t = g_ptr_array_index (self->transports, i);
-    gint64 deadline = rtc_endpoint_get_deadline (t->endpoint);
+    gint64 deadline = gst_rtc_native_get_deadline (t);
 
     if (deadline >= 0 && deadline <= now) {
       rtc_endpoint_tick (t->endpoint, now, ntp, zero);
-      deadline = rtc_endpoint_get_deadline (t->endpoint);
+      gst_rtc_native_path_tick (t, now);
+      deadline = gst_rtc_native_get_deadline (t);
     }
     if (deadline >= 0 && (next < 0 || deadline < next))
       next = deadline;
@@ -181,7 +182,7 @@ send_to (GstRtcNativeShared *self, GstRtcNative *t, guint mline, RtcHistory *his
   GstRtcIceBatch batch = {self->space, self->sizes, 0};
   gsize used = 0;
 
-  if (t->closed || t->state < GST_RTC_TRANSPORT_CONNECTED || t->hung_up)
+  if (t->closed || t->state < GST_RTC_TRANSPORT_CONNECTED || t->hung_up || t->lapsed)
     return;
   rtc_endpoint_set_history (t->endpoint, mline, history);
   for (guint64 i = first; i < end; i++) {
@@ -269,6 +270,15 @@ typedef struct
 } Start;
 
 static void
+interfaces_changed (gpointer user_data)
+{
+  GstRtcNativeShared *self = user_data;
+
+  for (guint i = 0; i < self->transports->len; i++)
+    gst_rtc_native_path_interfaces_changed (g_ptr_array_index (self->transports, i));
+}
+
+static void
 start_on_loop (gpointer data)
 {
   Start *start = data;
@@ -282,6 +292,8 @@ start_on_loop (gpointer data)
   if (self->poll && start->setup->udp_port)
     self->lite = gst_rtc_lite_new (
         self->loop, self->poll, start->setup->udp_port, start->setup->advertise_address, &start->error);
+  if (self->poll)
+    self->netlink = gst_rtc_netlink_new (self->poll, interfaces_changed, self);
 }
 
 static void
@@ -289,6 +301,7 @@ stop_on_loop (gpointer data)
 {
   GstRtcNativeShared *self = data;
 
+  g_clear_pointer (&self->netlink, gst_rtc_netlink_free);
   g_clear_pointer (&self->lite, gst_rtc_lite_free);
   g_clear_pointer (&self->poll, gst_rtc_poll_free);
   g_source_destroy (self->timer);

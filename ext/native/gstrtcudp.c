@@ -186,6 +186,14 @@ gst_rtc_udp_send_on (
   return sent;
 }
 
+gboolean
+gst_rtc_udp_is_unreachable (int error)
+{
+  /* EINVAL: the socket is bound to an address that this machine has no more. */
+  return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN || error == EADDRNOTAVAIL
+      || error == EINVAL;
+}
+
 guint
 gst_rtc_udp_send (GstRtcUdp *self, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n)
 {

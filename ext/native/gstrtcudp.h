@@ -29,6 +29,9 @@ guint gst_rtc_udp_send (GstRtcUdp *udp, const RtcAddress *to, const guint8 *data
 guint gst_rtc_udp_send_on (
     int fd, gboolean mapped, gboolean *gso, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
 
+/* Whether errno ERROR of a send says that there is no way to the address from here (any more). */
+gboolean gst_rtc_udp_is_unreachable (int error);
+
 typedef void (*GstRtcUdpFunc) (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data);
 
 /* Reads what is there, at most a few hundred datagrams: others want to be served too. */

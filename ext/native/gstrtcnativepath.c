@@ -1,0 +1,158 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstrtcnativepriv.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_debug);
+#define GST_CAT_DEFAULT gst_rtc_native_debug
+
+/* Whether the peer is heard, and what is done when it is not. Everything on the transport's loop. */
+
+static void
+send_probe (GstRtcNative *t, gint64 now)
+{
+  guint8 probe[RTC_PATH_MAX_PROBE];
+  gsize size = rtc_path_write_probe (t->path, probe, now);
+
+  t->ice->klass->probe (t->ice, probe, size);
+}
+
+/* What was sent in the gap is lost: both directions begin anew, without waiting for who notices. */
+static void
+ask_for_key_frames (GstRtcNative *t)
+{
+  gboolean sends = FALSE;
+
+  for (guint i = 0; i < t->lines->len; i++) {
+    const GstRtcLine *line = &g_array_index (t->lines, GstRtcLine, i);
+
+    if (line->accepted && line->send && line->kind == GST_RTC_KIND_VIDEO && !sends) {
+      t->base.events->key_frame_wanted (&t->base, i, t->base.user_data);
+      sends = TRUE;
+    }
+  }
+  if (t->receiver)
+    gst_rtc_native_receiver_request_key_frames (t->receiver);
+}
+
+void
+gst_rtc_native_path_act (GstRtcNative *t, guint actions)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (t->closed || !t->ice || t->hung_up)
+    return;
+  if (t->lapsed && rtc_path_has_consent (t->path, now))
+    t->lapsed = FALSE;
+  if (t->state == GST_RTC_TRANSPORT_DISCONNECTED && !(actions & RTC_PATH_SILENT) && !rtc_path_is_silent (t->path))
+    gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
+  if (actions & RTC_PATH_PROBE)
+    send_probe (t, now);
+  if (actions & RTC_PATH_BACK) {
+    GST_INFO_OBJECT (
+        t->base.bin, "heard again after %" G_GINT64_FORMAT " ms", rtc_path_get_stats (t->path)->last_gap / 1000);
+    ask_for_key_frames (t);
+  }
+  if (actions & RTC_PATH_RESTART) {
+    GST_INFO_OBJECT (t->base.bin, "a restart of ICE is wanted");
+    t->base.events->restart_wanted (&t->base, t->base.user_data);
+  }
+  if (actions & RTC_PATH_SILENT)
+    gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_DISCONNECTED);
+  gst_rtc_native_shared_schedule (t->shared, t);
+}
+
+void
+gst_rtc_native_path_heard (GstRtcNative *t, gint64 now)
+{
+  guint actions = rtc_path_heard (t->path, now);
+
+  if (actions || t->state == GST_RTC_TRANSPORT_DISCONNECTED)
+    gst_rtc_native_path_act (t, actions);
+}
+
+void
+gst_rtc_native_path_tick (GstRtcNative *t, gint64 now)
+{
+  guint actions = rtc_path_tick (t->path, now);
+
+  t->lapsed = t->state >= GST_RTC_TRANSPORT_CONNECTED && !rtc_path_has_consent (t->path, now);
+  if (actions)
+    gst_rtc_native_path_act (t, actions);
+}
+
+void
+gst_rtc_native_path_unreachable (GstRtcNative *t)
+{
+  /* A probe would meet the same, and this is called from inside of send(). */
+  guint actions = rtc_path_broken (t->path, FALSE, g_get_monotonic_time ()) & ~RTC_PATH_PROBE;
+
+  gst_rtc_native_path_act (t, actions);
+}
+
+/* Whether DTLS and the agent in use are such that the path is to be watched. */
+static gboolean
+is_watched (GstRtcNative *t)
+{
+  return !t->closed && t->ice && !t->hung_up && t->state >= GST_RTC_TRANSPORT_CONNECTED;
+}
+
+static void
+note_source (GstRtcNative *t)
+{
+  RtcAddress remote;
+
+  if (!t->ice->klass->get_address (t->ice, &remote) || !gst_rtc_netlink_get_source (&remote, &t->source))
+    t->source.family = 0;
+}
+
+void
+gst_rtc_native_path_renewed (GstRtcNative *t)
+{
+  gboolean controlling = t->shared->lite ? FALSE : t->remote.lite || t->is_offerer;
+
+  if (!is_watched (t))
+    return;
+  rtc_path_set_credentials (
+      t->path, t->ice->ufrag, t->remote.ufrag, t->remote.password, controlling, g_get_monotonic_time ());
+  note_source (t);
+  gst_rtc_native_shared_schedule (t->shared, t);
+}
+
+/* A link that goes down, or an address that goes, leaves no way or another one; the one that comes next is what a
+ * restart is for. */
+void
+gst_rtc_native_path_interfaces_changed (GstRtcNative *t)
+{
+  RtcAddress remote, source;
+
+  if (!is_watched (t) || !t->ice->klass->get_address (t->ice, &remote) || !gst_rtc_netlink_get_source (&remote, &source)
+      || rtc_address_equal (&source, &t->source))
+    return;
+  t->source = source;
+  gst_rtc_native_path_act (t, rtc_path_broken (t->path, TRUE, g_get_monotonic_time ()));
+}
+
+gint64
+gst_rtc_native_get_deadline (GstRtcNative *t)
+{
+  gint64 deadline = rtc_endpoint_get_deadline (t->endpoint),
+         path = is_watched (t) ? rtc_path_get_deadline (t->path) : -1;
+
+  return deadline < 0 || (path >= 0 && path < deadline) ? path : deadline;
+}
+
+void
+gst_rtc_native_path_add_stats (GstRtcNative *t, GstStructure *stats)
+{
+  const RtcPathStats *path = rtc_path_get_stats (t->path);
+
+  gst_structure_set (stats, "ice-restarts", G_TYPE_UINT, t->restarts, "interruptions", G_TYPE_UINT, path->n_gaps,
+      "last-interruption", G_TYPE_UINT64, (guint64)path->last_gap * GST_USECOND, NULL);
+}
