@@ -112,7 +112,7 @@ count_bytes (RtcFeedback *self, gint64 arrived, guint size)
 static guint64
 bitrate (const RtcFeedback *self)
 {
-  gint64 begin = MAX (self->first_slice, self->slice - N_SLICES);
+  gint64 begin = MAX (self->first_slice + 1, self->slice - N_SLICES); /* the first one is not a full one either */
   guint64 bytes = 0;
 
   if (!self->has_arrival || begin >= self->slice)

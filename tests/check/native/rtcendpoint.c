@@ -16,6 +16,8 @@
 #define SECOND (1000 * MS)
 #define N_SEEDS 1000
 #define N_PACKETS 150
+#define EXT_MID 4
+#define EXT_TWCC 3
 #define SSRC 0x1234567
 #define RTX_SSRC 0x7654321
 #define NTP_START (G_GUINT64_CONSTANT (3900000000) << 32)
@@ -32,6 +34,13 @@ typedef struct
 
 typedef struct _Wire Wire;
 
+/* What became of the packet with this transport-wide number; 0: nothing. */
+typedef struct
+{
+  gint64 sent, came;
+  gboolean told;
+} Fate;
+
 typedef struct
 {
   Wire *wire;
@@ -42,7 +51,8 @@ typedef struct
   guint16 base; /* of the sequence numbers that came */
   gboolean has_base;
   gboolean got[N_PACKETS];
-  guint n_got, n_rtcp, n_key_frames;
+  guint n_got, n_rtcp, n_key_frames, n_reports, n_nacks, n_feedback;
+  guint64 remb;
   gint highest;
 } Side;
 
@@ -54,8 +64,12 @@ struct _Wire
   gint64 delay, jitter;
   gint64 now;
   GQueue datagrams; /* of Datagram, by time */
+  gboolean loses_rtcp;
   Side sides[2];
   RtcHistory *history;
+  Fate fates[65536];
+  guint n_arrived, n_lost; /* of those that were told */
+  gint64 clocks; /* the viewer's clock as it is told, less ours */
 };
 
 static gint
@@ -81,13 +95,32 @@ put (Wire *wire, guint to, const guint8 *data, gsize size)
   g_queue_insert_sorted (&wire->datagrams, datagram, compare_datagrams, NULL);
 }
 
+/* The number is not encrypted. -1: there is none. */
+static gint
+get_twcc (const guint8 *data, gsize size)
+{
+  gsize end;
+
+  if (rtc_datagram_kind (data, size) != RTC_DATAGRAM_RTP || !(data[0] & 0x10))
+    return -1;
+  end = 16 + 4 * ((data[14] << 8) | data[15]);
+  for (gsize at = 16; at < end && at < size; at += data[at] ? 2 + (data[at] & 0xf) : 1) {
+    if (data[at] >> 4 == EXT_TWCC)
+      return data[at + 1] << 8 | data[at + 2];
+  }
+  return -1;
+}
+
 static void
 on_transmit (const guint8 *data, gsize size, gpointer user_data)
 {
   Side *side = user_data;
   Wire *wire = side->wire;
+  gint number = get_twcc (data, size);
 
-  if (g_rand_double (wire->rand) < wire->loss)
+  if (number >= 0)
+    wire->fates[number] = (Fate){.sent = wire->now};
+  if (g_rand_double (wire->rand) < wire->loss && (number >= 0 || wire->loses_rtcp))
     return;
   put (wire, !side->number, data, size);
   if (g_rand_double (wire->rand) < wire->repeat)
@@ -118,12 +151,16 @@ on_rtp (guint8 *data, gsize size, gint64 now, gpointer user_data)
 {
   Side *side = user_data;
   gsize header = 12;
+  gint twcc = get_twcc (data, size);
   guint32 ssrc, number;
 
   g_assert_cmpint (side->state, ==, RTC_DTLS_CONNECTED);
   g_assert_cmpuint (size, >, 16);
   if (data[0] & 0x10)
     header += 4 + 4 * ((data[14] << 8) | data[15]);
+  g_assert_cmpint (twcc, >=, 0);
+  g_assert_cmpint (side->wire->fates[twcc].came, ==, 0);
+  side->wire->fates[twcc].came = now;
   ssrc = ((guint32)data[8] << 24) | (data[9] << 16) | (data[10] << 8) | data[11];
   if (ssrc == RTX_SSRC)
     header += 2;
@@ -133,6 +170,7 @@ on_rtp (guint8 *data, gsize size, gint64 now, gpointer user_data)
   g_assert_cmpuint (number, <, N_PACKETS);
   for (gsize i = header + 4; i < size; i++)
     g_assert_cmpuint (data[i], ==, (guint8)(number + i - header));
+  rtc_endpoint_note_twcc (side->endpoint, ssrc, twcc, now);
   if (ssrc == SSRC && !side->has_base) {
     side->base = (guint16)(((data[2] << 8) | data[3]) - number);
     side->has_base = TRUE;
@@ -155,12 +193,67 @@ on_key_frame_wanted (guint mline, gpointer user_data)
   ((Side *)user_data)->n_key_frames++;
 }
 
+static void
+on_report (guint mline, const RtcRtcpReport *report, gpointer user_data)
+{
+  g_assert_cmphex (report->ssrc, ==, SSRC);
+  ((Side *)user_data)->n_reports++;
+}
+
+static void
+on_nack (guint mline, const RtcRtcpNack *nack, gpointer user_data)
+{
+  g_assert_cmphex (nack->ssrc, ==, SSRC);
+  ((Side *)user_data)->n_nacks++;
+}
+
+/* All that it says is true. */
+static void
+on_feedback (const RtcFeedbackReport *report, gpointer user_data)
+{
+  Side *side = user_data;
+  Wire *wire = side->wire;
+
+  g_assert_cmpint (report->now, ==, wire->now);
+  side->n_feedback++;
+  for (guint i = 0; i < report->n; i++) {
+    const RtcFeedbackPacket *packet = &report->packets[i];
+    Fate *fate = &wire->fates[(guint16)packet->number];
+
+    g_assert_cmpint (packet->sent, ==, fate->sent);
+    g_assert_cmpuint (packet->size, >, 20);
+    g_assert_true (i == 0 || packet->number > report->packets[i - 1].number);
+    if (packet->arrived == RTC_FEEDBACK_LOST) {
+      g_assert_false (fate->told);
+      wire->n_lost++;
+    } else {
+      g_assert_cmpint (fate->came, >, 0);
+      if (wire->n_arrived == 0)
+        wire->clocks = packet->arrived - fate->came;
+      g_assert_cmpint (ABS (packet->arrived - fate->came - wire->clocks), <=, 250);
+      wire->n_lost -= fate->told;
+      wire->n_arrived++;
+    }
+    fate->told = TRUE;
+  }
+}
+
+static void
+on_remb (guint64 bitrate, gpointer user_data)
+{
+  ((Side *)user_data)->remb = bitrate;
+}
+
 static const RtcEndpointEvents events = {
     .transmit = on_transmit,
     .state = on_state,
     .rtp = on_rtp,
     .rtcp = on_rtcp,
     .key_frame_wanted = on_key_frame_wanted,
+    .report = on_report,
+    .nack = on_nack,
+    .feedback = on_feedback,
+    .remb = on_remb,
 };
 
 static RtcDtlsIdentity *identities[2];
@@ -174,8 +267,8 @@ wire_new (guint seed)
       .rtx_payload = 97,
       .clock_rate = 90000,
       .mid = "0",
-      .ext_mid = 4,
-      .ext_twcc = 3,
+      .ext_mid = EXT_MID,
+      .ext_twcc = EXT_TWCC,
       .cname = "cname"};
   Wire *wire = g_new0 (Wire, 1);
 
@@ -183,6 +276,7 @@ wire_new (guint seed)
   wire->rand = g_rand_new_with_seed (seed);
   g_random_set_seed (seed); /* where the numbers of packets begin */
   wire->now = SECOND;
+  wire->loses_rtcp = TRUE;
   wire->delay = g_rand_int_range (wire->rand, 0, 60) * MS;
   wire->history = rtc_history_new (2 * SECOND, 1000, 1000000);
   g_queue_init (&wire->datagrams);
@@ -343,6 +437,9 @@ one_seed (guint seed)
   }
   stats = rtc_sender_get_stats (rtc_endpoint_get_sender (wire->sides[0].endpoint, 0));
   g_assert_cmpuint (stats->packets_sent, >=, N_PACKETS);
+  /* One each 100 ms in three seconds, a tenth of which is lost at most; and nearly all packets are told of. */
+  g_assert_cmpuint (wire->sides[0].n_feedback, >=, 5);
+  g_assert_cmpuint (wire->n_arrived, >=, N_PACKETS / 2);
   /* A report a second, unless the wire lost it. */
   if (wire->loss < 0.01)
     g_assert_cmpuint (viewer->n_rtcp, >=, 1);
@@ -396,6 +493,66 @@ key_frames_are_asked_for (void)
   wire_free (wire);
 }
 
+/* Where reports are not lost, each number is accounted for. */
+static void
+viewers_tell_what_came (void)
+{
+  for (guint seed = 0; seed < 20; seed++) {
+    Wire *wire = wire_new (seed);
+    guint n_sent = 0, n_came = 0;
+
+    g_assert_true (connect (wire));
+    wire->loses_rtcp = FALSE;
+    wire->loss = 0.1;
+    wire->jitter = 30 * MS;
+    for (guint i = 0; i < N_PACKETS; i++) {
+      send_packet (wire, i);
+      run_until (wire, wire->now + 10 * MS);
+      if (i % 10 == 9)
+        ask_for_lost (wire);
+    }
+    /* One that comes ends the last report. */
+    wire->loss = 0;
+    run_until (wire, wire->now + 200 * MS);
+    ask_for_lost (wire);
+    run_until (wire, wire->now + SECOND);
+    for (guint i = 0; i < G_N_ELEMENTS (wire->fates); i++) {
+      n_sent += wire->fates[i].sent > 0;
+      n_came += wire->fates[i].came > 0;
+      if (wire->fates[i].came > 0 && !wire->fates[i].told)
+        g_error ("seed %u: nobody told what became of number %u", seed, i);
+    }
+    g_assert_cmpuint (n_sent, >=, N_PACKETS);
+    g_assert_cmpuint (wire->n_arrived, ==, n_came);
+    g_assert_cmpuint (wire->n_lost, >, 0);
+    g_assert_cmpuint (wire->n_lost, <=, n_sent - n_came);
+    g_assert_cmpuint (wire->sides[0].n_nacks, >, 0);
+    wire_free (wire);
+  }
+}
+
+static void
+reports_come_up (void)
+{
+  static const guint8 report[] = {
+      0x81, 201, 0, 7, 0, 0, 0, 1, SSRC >> 24, (SSRC >> 16) & 0xff, (SSRC >> 8) & 0xff, SSRC & 0xff, [31] = 0};
+  static const guint8 about_nobody[] = {0x81, 201, 0, 7, 0, 0, 0, 1, 9, 9, 9, 9, [31] = 0};
+  /* draft-alvestrand-rmcat-remb-03: 2 bits of exponent, so that it is 250,000 << 2. */
+  static const guint8 remb[] = {0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 1, 2 << 2 | 3, 0xd0, 0x90,
+      SSRC >> 24, (SSRC >> 16) & 0xff, (SSRC >> 8) & 0xff, SSRC & 0xff};
+  Wire *wire = wire_new (5);
+
+  g_assert_true (connect (wire));
+  rtc_endpoint_send_rtcp (wire->sides[1].endpoint, report, sizeof (report));
+  rtc_endpoint_send_rtcp (wire->sides[1].endpoint, about_nobody, sizeof (about_nobody));
+  rtc_endpoint_send_rtcp (wire->sides[1].endpoint, remb, sizeof (remb));
+  run_until (wire, wire->now + SECOND);
+  g_assert_cmpuint (wire->sides[0].n_reports, ==, 1);
+  g_assert_cmpuint (wire->sides[0].remb, ==, 1000000);
+  g_assert_cmpuint (rtc_endpoint_get_stats (wire->sides[0].endpoint)->remb, ==, 1000000);
+  wire_free (wire);
+}
+
 static void
 what_is_not_authentic_changes_nothing (void)
 {
@@ -435,6 +592,8 @@ main (int argc, char **argv)
   g_test_add_func ("/endpoint/thousand_sessions_on_a_bad_wire", thousand_sessions_on_a_bad_wire);
   g_test_add_func ("/endpoint/nothing_passes_a_wrong_certificate", nothing_passes_a_wrong_certificate);
   g_test_add_func ("/endpoint/key_frames_are_asked_for", key_frames_are_asked_for);
+  g_test_add_func ("/endpoint/viewers_tell_what_came", viewers_tell_what_came);
+  g_test_add_func ("/endpoint/reports_come_up", reports_come_up);
   g_test_add_func ("/endpoint/what_is_not_authentic_changes_nothing", what_is_not_authentic_changes_nothing);
   g_test_add_func ("/endpoint/a_good_bye_is_heard", a_good_bye_is_heard);
   return g_test_run ();
