@@ -51,16 +51,19 @@ make_packets (const gchar *launch)
   return packets;
 }
 
+/* Numbers go on where an earlier one of the same SSRC ended: who comes back after a pause did not begin anew. */
 GPtrArray *
 make_video (guint frames, guint32 ssrc)
 {
+  static guint16 seq = 20000;
   gchar *launch = g_strdup_printf ("videotestsrc pattern=zone-plate kx2=20 ky2=20 kt=3 num-buffers=%u ! "
                                    "video/x-raw,width=320,height=240,framerate=30/1 ! "
                                    "vp8enc deadline=1 cpu-used=8 target-bitrate=1000000 keyframe-max-dist=1000 ! "
-                                   "rtpvp8pay picture-id-mode=15-bit pt=%d mtu=500 ssrc=%u",
-      frames, VIDEO_PT, ssrc);
+                                   "rtpvp8pay picture-id-mode=15-bit pt=%d mtu=500 ssrc=%u seqnum-offset=%u",
+      frames, VIDEO_PT, ssrc, seq);
   GPtrArray *packets = make_packets (launch);
 
+  seq += packets->len;
   g_free (launch);
   return packets;
 }
@@ -277,7 +280,7 @@ on_rtcp (const guint8 *data, gsize size, gpointer user_data)
   tell (user_data, G_MAXUINT, NULL, g_bytes_new (data, size));
 }
 
-static const GstRtcNativeReceiverEvents events = {on_stream, on_rtcp};
+static const GstRtcNativeReceiverEvents events = {.stream = on_stream, .rtcp = on_rtcp};
 
 static void
 told_free (gpointer data)
