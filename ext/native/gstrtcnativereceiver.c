@@ -201,6 +201,25 @@ gst_rtc_native_receiver_close (GstRtcNativeReceiver *self)
   g_mutex_unlock (&self->events_lock);
 }
 
+void
+gst_rtc_native_receiver_request_key_frames (GstRtcNativeReceiver *self)
+{
+  guint32 ssrcs[MAX_STREAMS];
+  guint8 packet[GST_RTC_NATIVE_PLIS_SIZE (MAX_STREAMS)];
+  guint n = 0;
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->streams->len && n < MAX_STREAMS; i++) {
+    const GstRtcStream *stream = g_ptr_array_index (self->streams, i);
+
+    if (stream->state == GST_RTC_STREAM_LIVE && stream->line->kind == GST_RTC_KIND_VIDEO)
+      ssrcs[n++] = stream->ssrc;
+  }
+  g_mutex_unlock (&self->lock);
+  if (n)
+    self->events->rtcp (packet, gst_rtc_native_write_plis (packet, ssrcs, n), self->user_data);
+}
+
 /* Streams. All of this is on the transport's loop, with the lock held. */
 
 GstRtcStream *
@@ -363,6 +382,8 @@ gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data
 
   if (self->broken || !rtc_bundle_take (self->bundle, data, size, &packet))
     return;
+  if (packet.has_twcc && self->events->twcc)
+    self->events->twcc (packet.ssrc, packet.twcc, now, self->user_data);
   line = find_line (self, &packet);
   if (!line || !(buffer = copy_packet (data, size)))
     return;
@@ -386,8 +407,6 @@ gst_rtc_native_receiver_take_rtp (GstRtcNativeReceiver *self, const guint8 *data
   else
     gst_buffer_unref (buffer);
   g_mutex_unlock (&self->events_lock);
-  if (packet.has_twcc && self->events->twcc)
-    self->events->twcc (packet.ssrc, packet.twcc, now, self->user_data);
 }
 
 typedef struct
