@@ -95,7 +95,7 @@ GST_START_TEST (malformed_packets_do_no_harm)
 
     /* The stream's own packets are left alone: garbage in them is no garbage for who does not decode them. */
     for (guint i = 0; i < 4; i++)
-      data[g_rand_int_range (f->rand, 0, 20)] = g_rand_int (f->rand);
+      data[g_rand_int_range (f->rand, 0, MIN (size, 20))] = g_rand_int (f->rand);
     GST_WRITE_UINT32_BE (data + 8, g_rand_int_range (f->rand, 1, 5));
     gst_rtc_native_receiver_take_rtp (f->receiver, data, cut, g_get_monotonic_time ());
     data[0] = 0x80 | g_rand_int_range (f->rand, 0, 32);
