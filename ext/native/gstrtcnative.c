@@ -123,8 +123,10 @@ on_ice_heard (gboolean renewed, gint64 now, gpointer user_data)
   GstRtcNativeLeg *leg = user_data;
   GstRtcNative *t = leg->t;
 
-  if (renewed && t->state >= GST_RTC_TRANSPORT_CONNECTED)
+  if (renewed && t->state >= GST_RTC_TRANSPORT_CONNECTED) {
+    t->restarting = FALSE;
     gst_rtc_native_path_renewed (t);
+  }
   gst_rtc_native_path_heard (t, now);
 }
 

@@ -153,6 +153,7 @@ gst_rtc_native_path_add_stats (GstRtcNative *t, GstStructure *stats)
 {
   const RtcPathStats *path = rtc_path_get_stats (t->path);
 
-  gst_structure_set (stats, "ice-restarts", G_TYPE_UINT, t->restarts, "interruptions", G_TYPE_UINT, path->n_gaps,
-      "last-interruption", G_TYPE_UINT64, (guint64)path->last_gap * GST_USECOND, NULL);
+  gst_structure_set (stats, "ice-restarts", G_TYPE_UINT, t->restarts, "ice-pending", G_TYPE_UINT, t->restarting ? 1 : 0,
+      "interruptions", G_TYPE_UINT, path->n_gaps, "last-interruption", G_TYPE_UINT64,
+      (guint64)path->last_gap * GST_USECOND, NULL);
 }

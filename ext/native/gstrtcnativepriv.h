@@ -70,6 +70,7 @@ struct _GstRtcNative
   GstSDPMessage *description; /* what was sent last */
   guint version; /* of the next one */
   guint restarts; /* of ICE, from either side */
+  gboolean restarting; /* the last of them has no path yet */
   GArray *lines; /* of GstRtcLine */
   guint32 *ssrcs, *rtx_ssrcs; /* by m-line */
   GstRtcNativeRemote remote;

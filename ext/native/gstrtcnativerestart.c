@@ -89,6 +89,7 @@ gst_rtc_native_leg_connected (GstRtcNative *t, GstRtcNativeLeg *leg)
   t->leg = leg;
   t->ice = leg->ice;
   t->next = NULL;
+  t->restarting = FALSE;
   gst_rtc_native_path_renewed (t);
 }
 
@@ -117,6 +118,7 @@ begin (GstRtcNative *t, GError **error)
     }
   }
   t->restarts += leg != NULL;
+  t->restarting = leg != NULL;
   return leg;
 }
 

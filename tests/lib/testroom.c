@@ -271,12 +271,29 @@ count_pads (TestPeer *peer, const gchar *prefix)
   return n;
 }
 
+/* As its signaling source would ask. */
+static gboolean
+restarts (TestPeer *peer)
+{
+  GstPad *pad = gst_element_get_static_pad (peer->rtcbin, "signal");
+  GstQuery *query = gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty ("rtc-signal-info"));
+  gboolean answer = FALSE;
+
+  fail_unless (gst_pad_query (pad, query));
+  fail_unless (gst_structure_get_boolean (gst_query_get_structure (query), "restart", &answer));
+  gst_query_unref (query);
+  gst_object_unref (pad);
+  return answer;
+}
+
 static void
 tell_of (TestPeer *peer, TestPeer *other, TestPeer *offerer)
 {
   gchar *json = g_strdup_printf ("{\"type\":\"joined\",\"peer\":{\"peerId\":\"%s\",\"displayName\":\"%s\","
-                                 "\"role\":\"both\",\"tracks\":{\"video\":%u,\"audio\":%u},\"offerer\":\"%s\"}}",
-      other->id, other->id, count_pads (other, "video_"), count_pads (other, "audio_"), offerer->id);
+                                 "\"role\":\"both\",\"tracks\":{\"video\":%u,\"audio\":%u},\"restart\":%s,"
+                                 "\"offerer\":\"%s\"}}",
+      other->id, other->id, count_pads (other, "video_"), count_pads (other, "audio_"),
+      restarts (other) ? "true" : "false", offerer->id);
 
   test_peer_tell (peer, json);
   g_free (json);
