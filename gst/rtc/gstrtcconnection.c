@@ -50,6 +50,25 @@ note_candidate (GPtrArray *list, const gchar *candidate)
 }
 
 static void
+note_description (GPtrArray *list, const GstSDPMessage *sdp)
+{
+  for (guint i = 0; i < gst_sdp_message_medias_len (sdp); i++) {
+    const GstSDPMedia *media = gst_sdp_message_get_media (sdp, i);
+
+    for (guint j = 0; j < gst_sdp_media_attributes_len (media); j++) {
+      const GstSDPAttribute *attribute = gst_sdp_media_get_attribute (media, j);
+      gchar *candidate;
+
+      if (g_strcmp0 (attribute->key, "candidate") != 0 || !attribute->value)
+        continue;
+      candidate = g_strconcat ("candidate:", attribute->value, NULL);
+      note_candidate (list, candidate);
+      g_free (candidate);
+    }
+  }
+}
+
+static void
 deliver (gpointer data)
 {
   Post *post = data;
@@ -61,6 +80,8 @@ deliver (gpointer data)
     self->state = post->event.state;
   else if (post->event.type == GST_RTC_CONNECTION_CANDIDATE)
     note_candidate (self->local, post->event.candidate);
+  else if (post->event.type == GST_RTC_CONNECTION_DESCRIPTION)
+    note_description (self->local, post->event.sdp);
   self->func (self, &post->event, self->user_data);
 }
 
@@ -202,8 +223,9 @@ gst_rtc_connection_add_candidate (GstRtcConnection *self, guint mline, const gch
 }
 
 void
-gst_rtc_connection_remote_known (GstRtcConnection *self)
+gst_rtc_connection_remote_known (GstRtcConnection *self, const GstSDPMessage *sdp)
 {
+  note_description (self->remote, sdp);
   self->remote_known = TRUE;
   for (guint i = 0; i < self->waiting->len; i++) {
     const gchar *text = g_ptr_array_index (self->waiting, i), *candidate = strchr (text, ' ') + 1;

@@ -80,8 +80,8 @@ void gst_rtc_connection_unref (gpointer self);
  * too many wait. */
 gboolean gst_rtc_connection_add_candidate (GstRtcConnection *self, guint mline, const gchar *candidate);
 
-/* The peer's description was given to the transport: passes on what waited. */
-void gst_rtc_connection_remote_known (GstRtcConnection *self);
+/* The peer's description SDP was given to the transport: passes on what waited. */
+void gst_rtc_connection_remote_known (GstRtcConnection *self, const GstSDPMessage *sdp);
 
 /* Whether MESSAGE comes from an element of this connection. */
 gboolean gst_rtc_connection_owns (GstRtcConnection *self, GstObject *object);

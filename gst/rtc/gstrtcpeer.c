@@ -202,7 +202,7 @@ start_answer (GstRtcPeer *self)
     gst_rtc_peer_slot_map_tracks (&self->next);
     connection->transport->klass->take_offer (
         connection->transport, offer, connection->lines, (GstRtcSdpTrack *)self->next.sdp_tracks->data);
-    gst_rtc_connection_remote_known (connection);
+    gst_rtc_connection_remote_known (connection, offer);
     if (problems) {
       GError *partial = g_error_new_literal (RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, problems);
 

@@ -51,7 +51,7 @@ on_answer (GstRtcPeer *self, const RtcMessage *message)
     gst_rtc_peer_note_problems (self, problems);
     gst_rtc_peer_slot_map_tracks (&self->next);
     connection->transport->klass->take_answer (connection->transport, answer, connection->lines);
-    gst_rtc_connection_remote_known (connection);
+    gst_rtc_connection_remote_known (connection, answer);
     gst_rtc_peer_act (self, rtc_session_described (&self->session, TRUE, gst_rtc_peer_now ()));
   }
   g_clear_pointer (&answer, gst_sdp_message_free);
