@@ -9,6 +9,7 @@
 #include "lib/testroom.h"
 
 #include <gst/check/gstcheck.h>
+#include <gst/video/video.h>
 
 #define transport test_transports[__i__]
 
@@ -119,8 +120,9 @@ GST_START_TEST (a_newcomer_gets_a_key_frame)
 }
 GST_END_TEST;
 
+/* Of the track with that number. */
 static guint64
-track_stat (TestPeer *peer, const gchar *field)
+nth_track_stat (TestPeer *peer, guint number, const gchar *field)
 {
   GstStructure *stats = NULL;
   const GValue *tracks;
@@ -130,14 +132,20 @@ track_stat (TestPeer *peer, const gchar *field)
 
   g_object_get (test_peer_get_rtcbin (peer), "stats", &stats, NULL);
   tracks = gst_structure_get_value (stats, "tracks");
-  fail_unless (gst_value_array_get_size (tracks) > 0);
-  track = gst_value_get_structure (gst_value_array_get_value (tracks, 0));
+  fail_unless (gst_value_array_get_size (tracks) > number);
+  track = gst_value_get_structure (gst_value_array_get_value (tracks, number));
   if (!gst_structure_get_uint64 (track, field, &value)) {
     fail_unless (gst_structure_get_uint (track, field, &small), "no field %s", field);
     value = small;
   }
   gst_structure_free (stats);
   return value;
+}
+
+static guint64
+track_stat (TestPeer *peer, const gchar *field)
+{
+  return nth_track_stat (peer, 0, field);
 }
 
 GST_START_TEST (newcomers_share_a_key_frame)
@@ -158,6 +166,47 @@ GST_START_TEST (newcomers_share_a_key_frame)
     test_peer_wait_buffers (viewers[i], "video", 1);
   /* One for the first and one for all others; a machine under load may need a third. */
   fail_unless (track_stat (camera, "key-frame-requests") <= 3);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+/* What a decoder does that lost its picture. */
+static void
+ask_for_key_frame (TestPeer *viewer, const gchar *sink_name)
+{
+  GstElement *sink = gst_bin_get_by_name (GST_BIN (test_peer_get_pipeline (viewer)), sink_name);
+  GstPad *pad = gst_element_get_static_pad (sink, "sink");
+
+  gst_pad_push_event (pad, gst_video_event_new_upstream_force_key_unit (GST_CLOCK_TIME_NONE, TRUE, 0));
+  gst_object_unref (pad);
+  gst_object_unref (sink);
+}
+
+/* Each track has an encoder of its own, and time of its own to wait. */
+GST_START_TEST (a_loss_on_one_track_is_no_other_tracks)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera =
+      test_room_add (room, "camera", transport, "rtcbin name=rtc keyframe-min-interval=500 " TEST_VP8 TEST_VP8);
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer",
+      TEST_RTCBIN TEST_WATCH_VP8 "rtc.video_src_1 ! vp8dec ! fakesink name=other sync=false async=false ");
+  guint64 asked[2], key_frames[2];
+
+  test_peer_wait_buffers (viewer, "video", 30);
+  test_peer_wait_buffers (viewer, "other", 30);
+  for (guint i = 0; i < 2; i++) {
+    asked[i] = nth_track_stat (camera, i, "key-frame-requests");
+    key_frames[i] = nth_track_stat (camera, i, "key-frames");
+    fail_unless (asked[i] > 0);
+  }
+  for (guint round = 0; nth_track_stat (camera, 1, "key-frame-requests") < asked[1] + 2; round++) {
+    fail_unless (round < 40, "nobody asked the second track's encoder");
+    ask_for_key_frame (viewer, "other");
+    test_peer_wait_buffers (viewer, "other", 10);
+  }
+  fail_unless_equals_uint64 (nth_track_stat (camera, 0, "key-frame-requests"), asked[0]);
+  fail_unless_equals_uint64 (nth_track_stat (camera, 0, "key-frames"), key_frames[0]);
+  fail_unless (nth_track_stat (camera, 1, "key-frames") > key_frames[1]);
   test_room_free (room);
 }
 GST_END_TEST;
@@ -250,9 +299,9 @@ GST_START_TEST (one_encoder_serves_all)
 }
 GST_END_TEST;
 
-/* What PEER knows of its first line to its only peer; NULL while there is no FIELD in it. (transfer full) */
+/* What PEER knows of its first line to its only peer; NULL before there is one. (transfer full) */
 static GstStructure *
-get_line_stats (TestPeer *peer, const gchar *field)
+get_line_stats (TestPeer *peer)
 {
   GstStructure *stats = NULL, *line = NULL;
   const GstStructure *other;
@@ -265,8 +314,6 @@ get_line_stats (TestPeer *peer, const gchar *field)
   array = gst_structure_get_value (other, "lines");
   if (array && gst_value_array_get_size (array) > 0)
     line = gst_structure_copy (gst_value_get_structure (gst_value_array_get_value (array, 0)));
-  if (line && !gst_structure_has_field (line, field))
-    g_clear_pointer (&line, gst_structure_free);
   /* The peer's is a line's. */
   fail_unless (!line || !gst_structure_has_field (line, "round-trip-time")
       || gst_structure_has_field_typed (other, "round-trip-time", G_TYPE_DOUBLE));
@@ -274,18 +321,21 @@ get_line_stats (TestPeer *peer, const gchar *field)
   return line;
 }
 
-/* Looks every other frame that VIEWER gets. */
+/* Looks every other frame that VIEWER gets, until there is FIELD. */
 static GstStructure *
 wait_line_stats (TestPeer *peer, const gchar *field, TestPeer *viewer)
 {
   GstStructure *line = NULL;
 
-  for (guint i = 0; !line && i < 300; i++) {
+  for (guint i = 0; i < 300; i++) {
+    g_clear_pointer (&line, gst_structure_free);
     test_peer_wait_buffers (viewer, "video", 2);
-    line = get_line_stats (peer, field);
+    line = get_line_stats (peer);
+    if (line && gst_structure_has_field (line, field))
+      return line;
   }
-  fail_unless (line != NULL, "no %s within 600 frames", field);
-  return line;
+  fail ("no %s within 600 frames: %s", field, line ? gst_structure_to_string (line) : "no line");
+  return NULL;
 }
 
 GST_START_TEST (both_ends_know_what_was_lost)
@@ -332,6 +382,7 @@ rtcbin_suite (void)
   tcase_add_loop_test (tcase, every_codec, 0, n * 2 * G_N_ELEMENTS (streams));
   tcase_add_loop_test (tcase, a_newcomer_gets_a_key_frame, 0, n);
   tcase_add_loop_test (tcase, newcomers_share_a_key_frame, 0, n);
+  tcase_add_loop_test (tcase, a_loss_on_one_track_is_no_other_tracks, 0, n);
   tcase_add_loop_test (tcase, two_of_each_kind, 0, n);
   tcase_add_loop_test (tcase, a_pad_waits_for_the_next_peer, 0, n);
   tcase_add_loop_test (tcase, a_pad_goes_with_its_peer, 0, n);
