@@ -8,6 +8,8 @@
 #endif
 
 #include "gstrtcice.h"
+#include "gstrtcicenice.h"
+#include "gstrtciceservers.h"
 #include "gstrtcinterfaces.h"
 #include "gstrtcudp.h"
 #include "core/rtccandidate.h"
@@ -28,6 +30,14 @@
 #define PROBE_LIFE (3 * G_TIME_SPAN_SECOND) /* after that there is no use in looking for its answer */
 /* As in rtcicelite: more than what packets overtake one another by. */
 #define MEDIA_MOVED (200 * G_TIME_SPAN_MILLISECOND)
+/* Browsers send a dozen. Each makes a pair with each of ours. */
+#define MAX_REMOTE 64
+/* A TURN server that answers does so in two round trips. */
+#define RELAY_LATE_MS 2000
+/* rtcbin gives a connection 15 s, and knows nothing of relays. */
+#define HOPELESS_MS 12000
+#define ANY_PORT 65535
+#define FIRST_PORT 1024
 
 typedef struct
 {
@@ -45,6 +55,15 @@ typedef struct
   guint stream;
   GArray *sockets; /* of Socket: those of the agent */
   GstRtcTransportState state;
+  GstRtcLoop *loop;
+  GstRtcIceServers *servers;
+  GSource *relay_timer, *hopeless_timer;
+  GstRtcTransportAddresses addresses; /* strings owned */
+  guint min_port, max_port;
+  guint n_relays; /* candidates */
+  guint n_remote; /* candidates of the peer that were tried */
+  gboolean names_left_out; /* and there were some with names */
+  gboolean attached; /* the agent reads by itself, on the loop's context */
   gboolean relay_only;
   gboolean gso;
   gboolean may_send; /* the peer consents, as the agent sees it */
@@ -57,7 +76,7 @@ typedef struct
   guint8 *space;
 } Agent;
 
-#define COMPONENT 1
+#define COMPONENT GST_RTC_ICE_COMPONENT
 
 static void
 set_state (Agent *self, GstRtcTransportState state, const GError *error)
@@ -140,7 +159,7 @@ unwatch_all (Agent *self)
 static void
 watch_sockets (Agent *self)
 {
-  GPtrArray *sockets = nice_agent_get_sockets (self->agent, self->stream, COMPONENT);
+  GPtrArray *sockets = self->attached ? NULL : nice_agent_get_sockets (self->agent, self->stream, COMPONENT);
 
   for (guint i = 0; sockets && i < sockets->len; i++) {
     int fd = g_socket_get_fd (g_ptr_array_index (sockets, i));
@@ -154,6 +173,59 @@ watch_sockets (Agent *self)
   g_clear_pointer (&sockets, g_ptr_array_unref);
 }
 
+/* TCP connections to relays are sockets that the agent does not show, so it reads by itself when there may be some. */
+static void
+on_received (NiceAgent *agent, guint stream, guint component, guint size, gchar *data, gpointer user_data)
+{
+  Agent *self = user_data;
+
+  self->from = NULL;
+  self->now = g_get_monotonic_time ();
+  self->base.events->datagram ((guint8 *)data, size, self->now, self->base.user_data);
+}
+
+/* What is wrong when there is no path. */
+
+static void
+fail (Agent *self, const gchar *what)
+{
+  const gchar *trouble = self->servers ? gst_rtc_ice_servers_get_trouble (self->servers) : NULL;
+  GError *error = g_error_new (
+      RTC_ERROR, RTC_ERROR_SETUP_FAILED, "%s%s%s", what, trouble ? ". The server " : "", trouble ? trouble : "");
+
+  set_state (self, self->state, error);
+  g_error_free (error);
+}
+
+static void
+on_diagnosed (gpointer user_data)
+{
+  Agent *self = user_data;
+
+  if (self->relay_only && self->n_relays == 0)
+    fail (self, "There is no relay, and ice-transport-policy=relay wants nothing else");
+}
+
+static void
+on_relay_late (gpointer user_data)
+{
+  Agent *self = user_data;
+
+  self->relay_timer = NULL;
+  if (self->n_relays == 0)
+    gst_rtc_ice_servers_diagnose (self->servers, on_diagnosed, self);
+}
+
+static void
+on_hopeless (gpointer user_data)
+{
+  Agent *self = user_data;
+
+  self->hopeless_timer = NULL;
+  if (self->state < GST_RTC_TRANSPORT_CONNECTED && gst_rtc_ice_servers_get_trouble (self->servers))
+    fail (self, "No pair of candidates reached the other side");
+}
+
 /* What the agent tells; it runs on the loop alone. */
 
 static void
@@ -163,10 +235,13 @@ on_candidate (NiceAgent *agent, NiceCandidate *candidate, gpointer user_data)
   gchar *line;
 
   watch_sockets (self);
+  self->n_relays += candidate->type == NICE_CANDIDATE_TYPE_RELAYED;
   if (self->relay_only && candidate->type != NICE_CANDIDATE_TYPE_RELAYED)
     return;
-  line = nice_agent_generate_local_candidate_sdp (agent, candidate);
-  self->base.events->candidate (g_str_has_prefix (line, "a=") ? line + 2 : line, self->base.user_data);
+  line =
+      gst_rtc_ice_write_candidate (agent, candidate, &self->addresses, self->relay_only || self->addresses.advertise);
+  if (line)
+    self->base.events->candidate (line, self->base.user_data);
   g_free (line);
 }
 
@@ -176,21 +251,9 @@ on_gathered (NiceAgent *agent, guint stream, gpointer user_data)
   Agent *self = user_data;
 
   watch_sockets (self);
+  if (self->n_relays == 0 && gst_rtc_ice_servers_has_relay (self->servers))
+    gst_rtc_ice_servers_diagnose (self->servers, on_diagnosed, self);
   self->base.events->candidate (NULL, self->base.user_data);
-}
-
-static gboolean
-to_rtc_address (const NiceAddress *address, RtcAddress *out)
-{
-  union
-  {
-    struct sockaddr_storage storage;
-    struct sockaddr address;
-  } to;
-
-  memset (&to, 0, sizeof (to));
-  nice_address_copy_to_sockaddr (address, &to.address);
-  return rtc_address_from_sockaddr (out, &to.address, sizeof (to));
 }
 
 static void
@@ -202,7 +265,7 @@ on_selected (
 
   self->direct = -1;
   if (socket && local->type != NICE_CANDIDATE_TYPE_RELAYED && local->transport == NICE_CANDIDATE_TRANSPORT_UDP
-      && to_rtc_address (&remote->addr, &self->remote))
+      && gst_rtc_ice_address (&remote->addr, &self->remote))
     self->direct = g_socket_get_fd (socket);
 }
 
@@ -220,11 +283,7 @@ on_state (NiceAgent *agent, guint stream, guint component, guint state, gpointer
   } else if (state == NICE_COMPONENT_STATE_FAILED && self->state >= GST_RTC_TRANSPORT_CONNECTED) {
     set_state (self, GST_RTC_TRANSPORT_DISCONNECTED, NULL);
   } else if (state == NICE_COMPONENT_STATE_FAILED) {
-    GError *error =
-        g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED, "No pair of candidates reached the other side");
-
-    set_state (self, self->state, error);
-    g_error_free (error);
+    fail (self, "No pair of candidates reached the other side");
   }
 }
 
@@ -239,6 +298,33 @@ agent_set_remote (GstRtcIce *ice, const gchar *ufrag, const gchar *password, gbo
   if (lite)
     g_object_set (self->agent, "controlling-mode", TRUE, NULL);
   nice_agent_set_remote_credentials (self->agent, self->stream, ufrag, password);
+  if (!self->hopeless_timer && gst_rtc_ice_servers_has_relay (self->servers))
+    self->hopeless_timer = gst_rtc_loop_add_timeout (self->loop, HOPELESS_MS, on_hopeless, self);
+}
+
+static void
+gather (gpointer user_data)
+{
+  Agent *self = user_data;
+
+  gst_rtc_ice_servers_apply (self->servers, self->agent, self->stream, COMPONENT);
+  if (gst_rtc_ice_servers_has_tcp_relay (self->servers)) {
+    self->attached = TRUE;
+    nice_agent_attach_recv (
+        self->agent, self->stream, COMPONENT, gst_rtc_loop_get_context (self->loop), on_received, self);
+  }
+  if (nice_agent_gather_candidates (self->agent, self->stream)) {
+    watch_sockets (self);
+  } else if (self->min_port) {
+    gchar *what = g_strdup_printf ("No UDP port from %u to %u (min-rtp-port to max-rtp-port) is free: each peer takes "
+                                   "one, on every address, and two for a moment when its path is renewed",
+        self->min_port, self->max_port);
+
+    fail (self, what);
+    g_free (what);
+  } else {
+    fail (self, "The system opens no UDP port: are its ports or this process's descriptors (ulimit -n) used up?");
+  }
 }
 
 static void
@@ -246,37 +332,36 @@ agent_gather (GstRtcIce *ice)
 {
   Agent *self = (Agent *)ice;
 
-  if (!nice_agent_gather_candidates (self->agent, self->stream)) {
-    GError *error = g_error_new_literal (RTC_ERROR, RTC_ERROR_SETUP_FAILED,
-        "No local UDP port could be opened: is min-rtp-port to max-rtp-port used up, or the network down?");
-
-    set_state (self, self->state, error);
-    g_error_free (error);
+  if (gst_rtc_ice_servers_has_relay (self->servers)) {
+    self->relay_timer = gst_rtc_loop_add_timeout (self->loop, RELAY_LATE_MS, on_relay_late, self);
+  } else if (self->relay_only) {
+    fail (self, "ice-transport-policy=relay needs a TURN server, and none is set that can be used: see turn-server");
+    return;
   }
+  gst_rtc_ice_servers_resolve (self->servers, gather, self);
 }
 
 static void
-agent_add_candidate (GstRtcIce *ice, const gchar *candidate)
+agent_add_candidate (GstRtcIce *ice, const gchar *text)
 {
   Agent *self = (Agent *)ice;
-  NiceCandidate *parsed;
+  NiceCandidate *candidate;
   GSList *list;
-  gchar *line;
 
-  if (!candidate) {
-    nice_agent_peer_candidate_gathering_done (self->agent, self->stream);
+  if (!text) {
+    /* The agent would give up at once without any; those with names make themselves known by their checks. */
+    if (!self->names_left_out)
+      nice_agent_peer_candidate_gathering_done (self->agent, self->stream);
     return;
   }
-  /* A .local name (mDNS) would be asked of the system's resolver, which blocks and tells the network; the check that
-   * comes from there makes the pair anyway. TCP is off. */
-  if (rtc_candidate_is_mdns (candidate) || strstr (candidate, " tcp ") || strstr (candidate, " TCP "))
+  self->names_left_out |= rtc_candidate_is_mdns (text);
+  if (self->n_remote >= MAX_REMOTE)
     return;
-  line = g_strdup_printf ("a=%s", candidate);
-  parsed = nice_agent_parse_remote_candidate_sdp (self->agent, self->stream, line);
-  g_free (line);
-  if (!parsed)
+  candidate = gst_rtc_ice_read_candidate (self->agent, self->stream, text);
+  if (!candidate)
     return;
-  list = g_slist_append (NULL, parsed);
+  self->n_remote++;
+  list = g_slist_append (NULL, candidate);
   nice_agent_set_remote_candidates (self->agent, self->stream, COMPONENT, list);
   g_slist_free_full (list, (GDestroyNotify)nice_candidate_free);
 }
@@ -314,7 +399,7 @@ agent_heard (GstRtcIce *ice)
   Agent *self = (Agent *)ice;
   RtcAddress from;
 
-  if (self->direct < 0 || !to_rtc_address (self->from, &from))
+  if (self->direct < 0 || !self->from || !gst_rtc_ice_address (self->from, &from))
     return;
   if (rtc_address_equal (&from, &self->remote)) {
     self->remote_heard = self->now;
@@ -330,7 +415,7 @@ agent_probe (GstRtcIce *ice, guint8 *data, gsize size)
   Agent *self = (Agent *)ice;
   GstRtcIceBatch batch = {data, &size, 1};
 
-  if (self->direct < 0)
+  if (self->direct < 0 || self->attached)
     return FALSE;
   self->probed = g_get_monotonic_time ();
   return agent_send (ice, &batch);
@@ -371,22 +456,32 @@ agent_add_stats (GstRtcIce *ice, GstStructure *stats)
 }
 
 static void
-closed (GObject *agent, GAsyncResult *result, gpointer user_data)
+ignore (NiceAgent *agent, guint stream, guint component, guint size, gchar *data, gpointer user_data)
 {
-  g_object_unref (agent);
 }
 
 static void
 agent_free (GstRtcIce *ice)
 {
   Agent *self = (Agent *)ice;
+  int *fds = g_new (int, self->sockets->len);
+  guint n = self->sockets->len;
 
+  for (guint i = 0; i < n; i++)
+    fds[i] = g_array_index (self->sockets, Socket, i).fd;
   unwatch_all (self);
   g_array_unref (self->sockets);
+  if (self->relay_timer)
+    g_source_destroy (self->relay_timer);
+  if (self->hopeless_timer)
+    g_source_destroy (self->hopeless_timer);
+  gst_rtc_ice_servers_free (self->servers);
   g_signal_handlers_disconnect_by_data (self->agent, self);
-  /* A relay is told that it is not needed any more, which takes a while; the callback drops the reference. */
-  nice_agent_close_async (self->agent, closed, NULL);
-  self->agent = NULL;
+  if (self->attached)
+    nice_agent_attach_recv (self->agent, self->stream, COMPONENT, gst_rtc_loop_get_context (self->loop), ignore, NULL);
+  gst_rtc_ice_close (self->poll, g_steal_pointer (&self->agent), self->stream, fds, n);
+  gst_rtc_transport_addresses_clear (&self->addresses);
+  g_free (fds);
   g_free (ice->ufrag);
   g_free (ice->password);
   g_free (self->space);
@@ -408,59 +503,21 @@ static const GstRtcIceClass full_class = {
 
 /* Beginning. */
 
-static void
-add_turn (Agent *self, const gchar *url)
+static gboolean
+add_addresses (Agent *self, GError **error)
 {
-  GError *error = NULL;
-  GUri *uri = g_uri_parse (url, G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_PARSE_RELAXED, &error);
-  gboolean tcp;
+  GPtrArray *addresses = gst_rtc_interfaces_list (&self->addresses, error);
 
-  if (!uri) {
-    g_clear_error (&error);
-    return;
-  }
-  tcp = g_uri_get_query (uri) && strstr (g_uri_get_query (uri), "transport=tcp");
-  nice_agent_set_relay_info (self->agent, self->stream, COMPONENT, g_uri_get_host (uri),
-      g_uri_get_port (uri) > 0 ? g_uri_get_port (uri) : 3478, g_uri_get_user (uri) ? g_uri_get_user (uri) : "",
-      g_uri_get_password (uri) ? g_uri_get_password (uri) : "",
-      tcp ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP);
-  g_uri_unref (uri);
-}
-
-static void
-add_addresses (Agent *self)
-{
-  GPtrArray *addresses = gst_rtc_interfaces_list ();
-
-  for (guint i = 0; i < addresses->len; i++) {
+  for (guint i = 0; addresses && i < addresses->len; i++) {
     NiceAddress address;
 
     nice_address_init (&address);
     if (nice_address_set_from_string (&address, g_ptr_array_index (addresses, i)))
       nice_agent_add_local_address (self->agent, &address);
   }
-  g_ptr_array_unref (addresses);
-}
-
-static void
-configure (Agent *self, const GstRtcTransportConfig *config, gboolean controlling)
-{
-  g_object_set (self->agent, "controlling-mode", controlling, "ice-tcp", FALSE, "upnp", FALSE, "stun-pacing-timer",
-      PACING_MS, "force-relay", config->relay_only, NULL);
-  if (config->stun_server) {
-    GUri *uri = g_uri_parse (config->stun_server, G_URI_FLAGS_PARSE_RELAXED, NULL);
-
-    if (uri)
-      g_object_set (self->agent, "stun-server", g_uri_get_host (uri), "stun-server-port",
-          g_uri_get_port (uri) > 0 ? g_uri_get_port (uri) : 3478, NULL);
-    g_clear_pointer (&uri, g_uri_unref);
-  }
-  add_addresses (self);
-  self->stream = nice_agent_add_stream (self->agent, 1);
-  if (config->min_rtp_port)
-    nice_agent_set_port_range (self->agent, self->stream, COMPONENT, config->min_rtp_port, config->max_rtp_port);
-  for (guint i = 0; config->turn_servers && config->turn_servers[i]; i++)
-    add_turn (self, config->turn_servers[i]);
+  if (addresses)
+    g_ptr_array_unref (addresses);
+  return addresses != NULL;
 }
 
 GstRtcIce *
@@ -471,6 +528,11 @@ gst_rtc_ice_full_new (GstRtcPoll *poll, GstRtcLoop *loop, const GstRtcTransportC
 
   self->base = (GstRtcIce){.klass = &full_class, .events = events, .user_data = user_data};
   self->poll = poll;
+  self->loop = loop;
+  self->servers = gst_rtc_ice_servers_new (loop, config);
+  self->addresses = gst_rtc_transport_addresses_copy (&config->addresses);
+  self->min_port = config->min_rtp_port || config->max_rtp_port == ANY_PORT ? config->min_rtp_port : FIRST_PORT;
+  self->max_port = config->max_rtp_port;
   self->direct = -1;
   self->gso = TRUE;
   self->relay_only = config->relay_only;
@@ -479,7 +541,15 @@ gst_rtc_ice_full_new (GstRtcPoll *poll, GstRtcLoop *loop, const GstRtcTransportC
   self->space = g_malloc (BATCH * DATAGRAM);
   self->agent = nice_agent_new_full (gst_rtc_loop_get_context (loop), NICE_COMPATIBILITY_RFC5245,
       NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS);
-  configure (self, config, controlling);
+  g_object_set (self->agent, "controlling-mode", controlling, "ice-tcp", FALSE, "upnp", FALSE, "stun-pacing-timer",
+      PACING_MS, "force-relay", config->relay_only, NULL);
+  self->stream = nice_agent_add_stream (self->agent, 1);
+  if (self->min_port)
+    nice_agent_set_port_range (self->agent, self->stream, COMPONENT, self->min_port, self->max_port);
+  if (!add_addresses (self, error)) {
+    agent_free (&self->base);
+    return NULL;
+  }
   copy_credentials (self);
   g_signal_connect (self->agent, "new-candidate-full", G_CALLBACK (on_candidate), self);
   g_signal_connect (self->agent, "candidate-gathering-done", G_CALLBACK (on_gathered), self);

@@ -19,6 +19,8 @@
 /* RFC 7675: consent ends 30 s after the last check. Browsers check every 2 to 6 s. */
 #define SILENCE_SUSPECT (12 * G_USEC_PER_SEC)
 #define SILENCE_END (30 * G_USEC_PER_SEC)
+/* A check of another address of ours is only a check while what the peer sends comes to this one. */
+#define LOCAL_HOLDS (2 * G_USEC_PER_SEC)
 
 struct _GstRtcLite
 {
@@ -28,10 +30,17 @@ struct _GstRtcLite
   GstRtcUdp *udp;
   GstRtcWatch *watch;
   RtcIceLite *machine;
-  GPtrArray *addresses; /* of gchar: what peers are told */
+  GstRtcTransportAddresses addresses; /* strings owned */
   GPtrArray *agents; /* of Agent */
   GSource *timer;
 };
+
+/* Where an address of the peer sends to. */
+typedef struct
+{
+  RtcAddress remote, local;
+  gint64 heard; /* microseconds; when media came this way, or the first check; 0: the place is free */
+} Way;
 
 typedef struct
 {
@@ -40,8 +49,9 @@ typedef struct
   /* loop */
   GstRtcLite *lite;
   RtcIceLitePeer *peer;
+  Way ways[RTC_ICE_LITE_MAX_ADDRESSES];
   GstRtcTransportState state;
-  RtcAddress from; /* of the datagram that is being told */
+  RtcAddress from, to; /* of the datagram that is being told */
   gint64 now;
 } Agent;
 
@@ -54,10 +64,39 @@ agent_set_state (Agent *self, GstRtcTransportState state)
   self->base.events->state (state, NULL, self->base.user_data);
 }
 
+/* What the peer sends to one of this machine's addresses is answered from there. */
+
+static Way *
+find_way (Agent *self, const RtcAddress *remote)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (self->ways); i++) {
+    if (self->ways[i].heard && rtc_address_equal (&self->ways[i].remote, remote))
+      return &self->ways[i];
+  }
+  return NULL;
+}
+
+static void
+note_way (Agent *self, const RtcAddress *remote, const RtcAddress *local, gboolean is_check, gint64 now)
+{
+  Way *way = find_way (self, remote);
+
+  if (!way) {
+    way = &self->ways[0];
+    for (guint i = 1; i < G_N_ELEMENTS (self->ways); i++) {
+      if (self->ways[i].heard < way->heard)
+        way = &self->ways[i];
+    }
+  } else if (is_check && now - way->heard < LOCAL_HOLDS) {
+    return;
+  }
+  *way = (Way){*remote, *local, now};
+}
+
 /* The socket. */
 
 static void
-take_check (GstRtcLite *self, const RtcAddress *from, guint8 *data, gsize size, gint64 now)
+take_check (GstRtcLite *self, const RtcAddress *from, const RtcAddress *to, guint8 *data, gsize size, gint64 now)
 {
   guint8 answer[RTC_ICE_LITE_MAX_ANSWER];
   gsize answer_size;
@@ -67,17 +106,19 @@ take_check (GstRtcLite *self, const RtcAddress *from, guint8 *data, gsize size, 
   if (rtc_ice_lite_take (self->machine, from, data, size, now, &peer, &changes, answer, &answer_size)
       == RTC_ICE_LITE_IGNORED)
     return;
-  gst_rtc_udp_send (self->udp, from, answer, &answer_size, 1);
-  if (peer && rtc_ice_lite_peer_get_address (peer)) {
+  gst_rtc_udp_send (self->udp, to->family ? to : NULL, from, answer, &answer_size, 1);
+  /* What was refused is answered as well, and says nothing of the peer. */
+  if (peer && rtc_ice_lite_peer_get_address (peer) && rtc_ice_lite_peer_get_last_check (peer) == now) {
     Agent *agent = rtc_ice_lite_peer_get_user_data (peer);
 
+    note_way (agent, from, to, TRUE, now);
     agent_set_state (agent, GST_RTC_TRANSPORT_CONNECTED);
     agent->base.events->heard ((changes & RTC_ICE_LITE_RESTARTED) != 0, now, agent->base.user_data);
   }
 }
 
 static void
-datagram (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data)
+datagram (const RtcAddress *from, const RtcAddress *to, guint8 *data, gsize size, gpointer user_data)
 {
   GstRtcLite *self = user_data;
   gint64 now = g_get_monotonic_time ();
@@ -85,7 +126,7 @@ datagram (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data)
   Agent *agent;
 
   if (size > 0 && data[0] == 0) {
-    take_check (self, from, data, size, now);
+    take_check (self, from, to, data, size, now);
     return;
   }
   peer = rtc_ice_lite_find (self->machine, from);
@@ -93,6 +134,7 @@ datagram (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data)
     return;
   agent = rtc_ice_lite_peer_get_user_data (peer);
   agent->from = *from;
+  agent->to = *to;
   agent->now = now;
   agent->base.events->datagram (data, size, now, agent->base.user_data);
 }
@@ -129,7 +171,8 @@ tick (gpointer user_data)
 }
 
 GstRtcLite *
-gst_rtc_lite_new (GstRtcLoop *loop, GstRtcPoll *poll, guint port, const gchar *advertise, GError **error)
+gst_rtc_lite_new (
+    GstRtcLoop *loop, GstRtcPoll *poll, guint port, const GstRtcTransportAddresses *addresses, GError **error)
 {
   GstRtcUdp *udp = gst_rtc_udp_new (port, error);
   GstRtcLite *self;
@@ -142,10 +185,7 @@ gst_rtc_lite_new (GstRtcLoop *loop, GstRtcPoll *poll, guint port, const gchar *a
   self->udp = udp;
   self->machine = rtc_ice_lite_new ();
   self->agents = g_ptr_array_new ();
-  if (advertise) {
-    self->addresses = g_ptr_array_new_with_free_func (g_free);
-    g_ptr_array_add (self->addresses, g_strdup (advertise));
-  }
+  self->addresses = gst_rtc_transport_addresses_copy (addresses);
   self->watch = gst_rtc_poll_add (poll, gst_rtc_udp_get_fd (udp), readable, self);
   self->timer = gst_rtc_loop_add_timeout (loop, TICK_MS, tick, self);
   return self;
@@ -159,7 +199,7 @@ gst_rtc_lite_free (GstRtcLite *self)
   gst_rtc_udp_free (self->udp);
   rtc_ice_lite_free (self->machine);
   g_ptr_array_unref (self->agents);
-  g_clear_pointer (&self->addresses, g_ptr_array_unref);
+  gst_rtc_transport_addresses_clear (&self->addresses);
   g_free (self);
 }
 
@@ -175,13 +215,37 @@ agent_set_remote (GstRtcIce *ice, const gchar *ufrag, const gchar *password, gbo
     agent_set_state (self, GST_RTC_TRANSPORT_CHECKING);
 }
 
+/* What peers are told: without an advertised address those of the interfaces, which come and go, so they are asked anew
+ * for each peer. */
+static GPtrArray *
+list_addresses (GstRtcLite *self, GError **error)
+{
+  GPtrArray *list;
+
+  if (!self->addresses.advertise)
+    return gst_rtc_interfaces_list (&self->addresses, error);
+  list = g_ptr_array_new_with_free_func (g_free);
+  for (guint family = 4; family <= 6; family += 2) {
+    gchar *ip = gst_rtc_interfaces_advertise (&self->addresses, family == 4 ? "0.0.0.0" : "::");
+
+    if (ip)
+      g_ptr_array_add (list, ip);
+  }
+  return list;
+}
+
 static void
 agent_gather (GstRtcIce *ice)
 {
   Agent *self = (Agent *)ice;
-  /* Interfaces come and go: asked anew for each peer. */
-  GPtrArray *addresses = self->lite->addresses ? g_ptr_array_ref (self->lite->addresses) : gst_rtc_interfaces_list ();
+  GError *error = NULL;
+  GPtrArray *addresses = list_addresses (self->lite, &error);
 
+  if (!addresses) {
+    ice->events->state (self->state, error, ice->user_data);
+    g_error_free (error);
+    return;
+  }
   for (guint i = 0; i < addresses->len; i++) {
     const gchar *ip = g_ptr_array_index (addresses, i);
     /* RFC 8445, section 5.1.2.1: type host, and a preference that differs. */
@@ -207,11 +271,15 @@ agent_send (GstRtcIce *ice, const GstRtcIceBatch *batch)
 {
   Agent *self = (Agent *)ice;
   const RtcAddress *to = rtc_ice_lite_peer_get_address (self->peer);
+  const Way *way;
 
   if (!to)
     return FALSE;
   errno = 0;
-  if (gst_rtc_udp_send (self->lite->udp, to, batch->data, batch->sizes, batch->n) == batch->n)
+  way = find_way (self, to);
+  if (gst_rtc_udp_send (
+          self->lite->udp, way && way->local.family ? &way->local : NULL, to, batch->data, batch->sizes, batch->n)
+      == batch->n)
     return TRUE;
   if (gst_rtc_udp_is_unreachable (errno))
     ice->events->unreachable (ice->user_data);
@@ -242,6 +310,7 @@ agent_heard (GstRtcIce *ice)
   Agent *self = (Agent *)ice;
 
   rtc_ice_lite_peer_heard (self->peer, &self->from, self->now);
+  note_way (self, &self->from, &self->to, FALSE, self->now);
 }
 
 static void

@@ -11,8 +11,9 @@ G_BEGIN_DECLS
 /* The one socket for all peers of an rtcbin, with ICE-lite. Everything on its loop. */
 typedef struct _GstRtcLite GstRtcLite;
 
-/* PORT 0: any. ADVERTISE: the address that peers are told; NULL: all of this machine's. NULL with ERROR. */
-GstRtcLite *gst_rtc_lite_new (GstRtcLoop *loop, GstRtcPoll *poll, guint port, const gchar *advertise, GError **error);
+/* PORT 0: any. ADDRESSES: which of them peers are told; they are looked up for each peer. NULL with ERROR. */
+GstRtcLite *gst_rtc_lite_new (
+    GstRtcLoop *loop, GstRtcPoll *poll, guint port, const GstRtcTransportAddresses *addresses, GError **error);
 void gst_rtc_lite_free (GstRtcLite *lite); /* the agents are gone before */
 
 /* One peer's agent on it. (transfer full) */

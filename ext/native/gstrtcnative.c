@@ -7,6 +7,7 @@
 #include "config.h"
 #endif
 
+#include "gstrtciceservers.h"
 #include "gstrtcnativepriv.h"
 #include "core/rtcmessage.h"
 
@@ -310,6 +311,7 @@ transport_open (
   t->config.peer_id = g_strdup (config->peer_id);
   t->config.stun_server = g_strdup (config->stun_server);
   t->config.turn_servers = g_strdupv (config->turn_servers);
+  t->config.addresses = gst_rtc_transport_addresses_copy (&config->addresses);
   t->base.bin = gst_object_ref_sink (gst_bin_new (NULL));
   /* A connection has no say in when the pipeline is at its end. */
   gst_bin_set_suppressed_flags (GST_BIN (t->base.bin), GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE);
@@ -450,12 +452,14 @@ transport_free (GstRtcTransport *base)
   g_free ((gchar *)t->config.peer_id);
   g_free ((gchar *)t->config.stun_server);
   g_strfreev (t->config.turn_servers);
+  gst_rtc_transport_addresses_clear (&t->config.addresses);
   g_free (t);
 }
 
 const GstRtcTransportClass gst_rtc_native_transport = {
     .name = "native",
     .check = transport_check,
+    .check_server = gst_rtc_ice_servers_check,
     .start = gst_rtc_native_shared_start,
     .stop = gst_rtc_native_shared_stop,
     .open = transport_open,

@@ -23,6 +23,8 @@
 #define BATCH_PACKETS 64
 /* Deadlines that are near each other are served together. */
 #define TIMER_GRAIN 5000
+/* Relays that are given back at the end take half a second when they do not answer. */
+#define PATIENCE_MS 2000
 #define NTP_EPOCH G_GUINT64_CONSTANT (2208988800)
 /* Running time went on or stood still for longer than any encoder takes. */
 #define MAX_SHIFT (2 * G_USEC_PER_SEC)
@@ -290,8 +292,8 @@ start_on_loop (gpointer data)
   g_source_attach (self->timer, gst_rtc_loop_get_context (self->loop));
   self->poll = gst_rtc_poll_new (self->loop, &start->error);
   if (self->poll && start->setup->udp_port)
-    self->lite = gst_rtc_lite_new (
-        self->loop, self->poll, start->setup->udp_port, start->setup->advertise_address, &start->error);
+    self->lite =
+        gst_rtc_lite_new (self->loop, self->poll, start->setup->udp_port, &start->setup->addresses, &start->error);
   if (self->poll)
     self->netlink = gst_rtc_netlink_new (self->poll, interfaces_changed, self);
 }
@@ -303,6 +305,8 @@ stop_on_loop (gpointer data)
 
   g_clear_pointer (&self->netlink, gst_rtc_netlink_free);
   g_clear_pointer (&self->lite, gst_rtc_lite_free);
+  if (self->poll)
+    gst_rtc_poll_wait (self->poll, PATIENCE_MS);
   g_clear_pointer (&self->poll, gst_rtc_poll_free);
   g_source_destroy (self->timer);
   g_clear_pointer (&self->timer, g_source_unref);

@@ -31,6 +31,8 @@ struct _GstRtcPoll
   int epoll;
   gboolean dispatching;
   GPtrArray *removed; /* of GstRtcWatch */
+  GstRtcLoop *loop;
+  guint held;
 };
 
 static gboolean
@@ -71,6 +73,7 @@ gst_rtc_poll_new (GstRtcLoop *loop, GError **error)
 {
   GstRtcPoll *self = (GstRtcPoll *)g_source_new (&poll_funcs, sizeof (GstRtcPoll));
 
+  self->loop = loop;
   self->removed = g_ptr_array_new_with_free_func (g_free);
   self->epoll = epoll_create1 (EPOLL_CLOEXEC);
   if (self->epoll < 0) {
@@ -112,4 +115,36 @@ gst_rtc_poll_remove (GstRtcPoll *self, GstRtcWatch *watch)
     g_ptr_array_add (self->removed, watch);
   else
     g_free (watch);
+}
+
+void
+gst_rtc_poll_hold (GstRtcPoll *self)
+{
+  self->held++;
+}
+
+void
+gst_rtc_poll_release (GstRtcPoll *self)
+{
+  self->held--;
+}
+
+static void
+lose_patience (gpointer user_data)
+{
+  *(GSource **)user_data = NULL;
+}
+
+void
+gst_rtc_poll_wait (GstRtcPoll *self, guint patience_ms)
+{
+  GSource *timer;
+
+  if (!self->held)
+    return;
+  timer = gst_rtc_loop_add_timeout (self->loop, patience_ms, lose_patience, &timer);
+  while (self->held && timer)
+    g_main_context_iteration (gst_rtc_loop_get_context (self->loop), TRUE);
+  if (timer)
+    g_source_destroy (timer);
 }

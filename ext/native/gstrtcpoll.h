@@ -25,4 +25,10 @@ void gst_rtc_poll_free (GstRtcPoll *poll); /* loop thread; the watches are gone 
 GstRtcWatch *gst_rtc_poll_add (GstRtcPoll *poll, int fd, GstRtcWatchFunc func, gpointer user_data);
 void gst_rtc_poll_remove (GstRtcPoll *poll, GstRtcWatch *watch);
 
+/* What is being ended and still needs the loop. gst_rtc_poll_wait() returns when nothing is held any more, at the
+ * latest after PATIENCE_MS milliseconds; the loop runs meanwhile. Loop thread. */
+void gst_rtc_poll_hold (GstRtcPoll *poll);
+void gst_rtc_poll_release (GstRtcPoll *poll);
+void gst_rtc_poll_wait (GstRtcPoll *poll, guint patience_ms);
+
 G_END_DECLS

@@ -4,7 +4,7 @@
  */
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* recvmmsg() */
+#define _GNU_SOURCE /* recvmmsg(), in6_pktinfo */
 #endif
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -63,6 +63,19 @@ open_socket (int family, guint port)
   return fd;
 }
 
+/* Bound to all of them, a socket answers from the address that the system likes best; a peer that asked another one
+ * would not know the answer for one. */
+static void
+ask_for_local_addresses (int fd, gboolean mapped)
+{
+  int on = 1;
+
+  if (mapped)
+    setsockopt (fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof (on));
+  else
+    setsockopt (fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof (on));
+}
+
 GstRtcUdp *
 gst_rtc_udp_new (guint port, GError **error)
 {
@@ -82,6 +95,7 @@ gst_rtc_udp_new (guint port, GError **error)
                         : "End the program that has it, or choose another udp-port");
     return NULL;
   }
+  ask_for_local_addresses (fd, mapped);
   setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof (buffer));
   setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof (buffer));
   getsockname (fd, (struct sockaddr *)&address, &size);
@@ -130,49 +144,81 @@ count_run (const gsize *sizes, guint n, gsize *bytes)
   return run;
 }
 
-static gboolean
-send_run (int fd, struct msghdr *message, const guint8 *data, gsize bytes, gsize segment)
+/* What goes with a call beside the data: the segments' size, the address to send from. */
+typedef union
 {
-  struct iovec vec = {(gpointer)data, bytes};
-  union
-  {
-    gchar space[CMSG_SPACE (sizeof (guint16))];
-    struct cmsghdr align;
-  } control;
-  guint16 size = segment;
+  gchar space[CMSG_SPACE (sizeof (guint16)) + CMSG_SPACE (sizeof (struct in6_pktinfo))];
+  struct cmsghdr align;
+} Control;
 
-  message->msg_iov = &vec;
-  message->msg_iovlen = 1;
-  message->msg_control = NULL;
-  message->msg_controllen = 0;
-  if (bytes > segment) {
-    struct cmsghdr *cmsg;
+static void
+add_control (struct msghdr *message, Control *control, int level, int type, gconstpointer data, gsize size)
+{
+  struct cmsghdr *cmsg = (struct cmsghdr *)(control->space + message->msg_controllen);
 
-    memset (&control, 0, sizeof (control));
-    message->msg_control = control.space;
-    message->msg_controllen = sizeof (control.space);
-    cmsg = CMSG_FIRSTHDR (message);
-    cmsg->cmsg_level = SOL_UDP;
-    cmsg->cmsg_type = UDP_SEGMENT;
-    cmsg->cmsg_len = CMSG_LEN (sizeof (size));
-    memcpy (CMSG_DATA (cmsg), &size, sizeof (size));
-  }
-  return sendmsg (fd, message, MSG_NOSIGNAL) >= 0;
+  cmsg->cmsg_level = level;
+  cmsg->cmsg_type = type;
+  cmsg->cmsg_len = CMSG_LEN (size);
+  memcpy (CMSG_DATA (cmsg), data, size);
+  message->msg_control = control->space;
+  message->msg_controllen += CMSG_SPACE (size);
 }
 
-guint
-gst_rtc_udp_send_on (
-    int fd, gboolean mapped, gboolean *gso, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n)
+/* An IPv4 address on a socket of both families is written as an IPv6 one here, too. */
+static void
+add_source (struct msghdr *message, Control *control, const RtcAddress *from, gboolean mapped)
 {
   struct sockaddr_storage address;
-  struct msghdr message = {.msg_name = &address, .msg_namelen = rtc_address_to_sockaddr (to, &address, mapped)};
+
+  rtc_address_to_sockaddr (from, &address, mapped);
+  if (mapped) {
+    struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&address)->sin6_addr};
+
+    add_control (message, control, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof (info));
+  } else {
+    struct in_pktinfo info = {.ipi_spec_dst = ((struct sockaddr_in *)&address)->sin_addr};
+
+    add_control (message, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof (info));
+  }
+}
+
+typedef struct
+{
+  int fd;
+  gboolean mapped;
+  const RtcAddress *from; /* NULL: the system's choice */
+  struct msghdr message; /* with the address that it goes to */
+} Way;
+
+static gboolean
+send_run (const Way *way, const guint8 *data, gsize bytes, gsize segment)
+{
+  struct iovec vec = {(gpointer)data, bytes};
+  struct msghdr message = way->message;
+  Control control;
+  guint16 size = segment;
+
+  message.msg_iov = &vec;
+  message.msg_iovlen = 1;
+  if (way->from || bytes > segment)
+    memset (&control, 0, sizeof (control));
+  if (way->from)
+    add_source (&message, &control, way->from, way->mapped);
+  if (bytes > segment)
+    add_control (&message, &control, SOL_UDP, UDP_SEGMENT, &size, sizeof (size));
+  return sendmsg (way->fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+static guint
+send_all (const Way *way, gboolean *gso, const guint8 *data, const gsize *sizes, guint n)
+{
   guint sent = 0, run;
 
   for (guint i = 0; i < n; i += run) {
     gsize bytes = sizes[i];
 
     run = *gso ? count_run (sizes + i, n - i, &bytes) : 1;
-    if (send_run (fd, &message, data, bytes, sizes[i])) {
+    if (send_run (way, data, bytes, sizes[i])) {
       sent += run;
     } else if (run > 1 && errno != EAGAIN && errno != ENOBUFS && errno != EPERM && errno != ENETUNREACH
         && errno != EHOSTUNREACH) {
@@ -186,6 +232,16 @@ gst_rtc_udp_send_on (
   return sent;
 }
 
+guint
+gst_rtc_udp_send_on (
+    int fd, gboolean mapped, gboolean *gso, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n)
+{
+  struct sockaddr_storage address;
+  Way way = {fd, mapped, NULL, {.msg_name = &address, .msg_namelen = rtc_address_to_sockaddr (to, &address, mapped)}};
+
+  return send_all (&way, gso, data, sizes, n);
+}
+
 gboolean
 gst_rtc_udp_is_unreachable (int error)
 {
@@ -195,11 +251,42 @@ gst_rtc_udp_is_unreachable (int error)
 }
 
 guint
-gst_rtc_udp_send (GstRtcUdp *self, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n)
+gst_rtc_udp_send (
+    GstRtcUdp *self, const RtcAddress *from, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n)
 {
+  struct sockaddr_storage address;
+  Way way = {self->fd, self->mapped, from && from->family == to->family ? from : NULL,
+      {.msg_name = &address, .msg_namelen = rtc_address_to_sockaddr (to, &address, self->mapped)}};
+
   if (!self->mapped && to->family != 4)
     return 0;
-  return gst_rtc_udp_send_on (self->fd, self->mapped, &self->gso, to, data, sizes, n);
+  return send_all (&way, &self->gso, data, sizes, n);
+}
+
+/* Family 0 when the system did not say. */
+static RtcAddress
+read_local_address (struct msghdr *message)
+{
+  RtcAddress address = {0};
+
+  for (struct cmsghdr *at = CMSG_FIRSTHDR (message); at; at = CMSG_NXTHDR (message, at)) {
+    if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO) {
+      struct sockaddr_in6 local = {.sin6_family = AF_INET6};
+      struct in6_pktinfo info;
+
+      memcpy (&info, CMSG_DATA (at), sizeof (info));
+      local.sin6_addr = info.ipi6_addr;
+      rtc_address_from_sockaddr (&address, (struct sockaddr *)&local, sizeof (local));
+    } else if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
+      struct sockaddr_in local = {.sin_family = AF_INET};
+      struct in_pktinfo info;
+
+      memcpy (&info, CMSG_DATA (at), sizeof (info));
+      local.sin_addr = info.ipi_addr;
+      rtc_address_from_sockaddr (&address, (struct sockaddr *)&local, sizeof (local));
+    }
+  }
+  return address;
 }
 
 void
@@ -208,22 +295,30 @@ gst_rtc_udp_receive (GstRtcUdp *self, GstRtcUdpFunc func, gpointer user_data)
   struct sockaddr_storage addresses[BATCH];
   struct mmsghdr messages[BATCH];
   struct iovec vecs[BATCH];
+  Control controls[BATCH];
   int n = BATCH;
 
   for (guint round = 0; n == BATCH && round < ROUNDS; round++) {
     memset (messages, 0, sizeof (messages));
     for (guint i = 0; i < BATCH; i++) {
       vecs[i] = (struct iovec){self->space + i * DATAGRAM, DATAGRAM};
-      messages[i].msg_hdr = (struct msghdr){
-          .msg_name = &addresses[i], .msg_namelen = sizeof (addresses[i]), .msg_iov = &vecs[i], .msg_iovlen = 1};
+      messages[i].msg_hdr = (struct msghdr){.msg_name = &addresses[i],
+          .msg_namelen = sizeof (addresses[i]),
+          .msg_iov = &vecs[i],
+          .msg_iovlen = 1,
+          .msg_control = controls[i].space,
+          .msg_controllen = sizeof (controls[i].space)};
     }
     n = recvmmsg (self->fd, messages, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
-      RtcAddress from;
+      struct msghdr *message = &messages[i].msg_hdr;
+      RtcAddress from, to;
 
-      if (!(messages[i].msg_hdr.msg_flags & MSG_TRUNC)
-          && rtc_address_from_sockaddr (&from, (struct sockaddr *)&addresses[i], messages[i].msg_hdr.msg_namelen))
-        func (&from, self->space + i * DATAGRAM, messages[i].msg_len, user_data);
+      if ((message->msg_flags & MSG_TRUNC)
+          || !rtc_address_from_sockaddr (&from, (struct sockaddr *)&addresses[i], message->msg_namelen))
+        continue;
+      to = read_local_address (message);
+      func (&from, &to, self->space + i * DATAGRAM, messages[i].msg_len, user_data);
     }
   }
 }

@@ -20,19 +20,23 @@ void gst_rtc_udp_free (GstRtcUdp *udp);
 int gst_rtc_udp_get_fd (GstRtcUdp *udp);
 guint gst_rtc_udp_get_port (GstRtcUdp *udp);
 
-/* Sends N datagrams, which stand one behind the other in DATA, to one address. Returns how many the system took; the
- * rest is lost. */
-guint gst_rtc_udp_send (GstRtcUdp *udp, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
+/* Sends N datagrams, which stand one behind the other in DATA, to one address. FROM: the address of this machine that
+ * they come from, of the family of TO (its port plays no part); NULL: the system's choice. Returns how many the system
+ * took; the rest is lost. */
+guint gst_rtc_udp_send (
+    GstRtcUdp *udp, const RtcAddress *from, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
 
-/* The same for a socket that somebody else made. GSO: (inout): TRUE at first; becomes FALSE when the system turned out
- * not to have it. */
+/* The same for a socket that somebody else made and bound to an address. GSO: (inout): TRUE at first; becomes FALSE
+ * when the system turned out not to have it. */
 guint gst_rtc_udp_send_on (
     int fd, gboolean mapped, gboolean *gso, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
 
 /* Whether errno ERROR of a send says that there is no way to the address from here (any more). */
 gboolean gst_rtc_udp_is_unreachable (int error);
 
-typedef void (*GstRtcUdpFunc) (const RtcAddress *from, guint8 *data, gsize size, gpointer user_data);
+/* TO: the address of this machine that it was sent to, without a port. */
+typedef void (*GstRtcUdpFunc) (
+    const RtcAddress *from, const RtcAddress *to, guint8 *data, gsize size, gpointer user_data);
 
 /* Reads what is there, at most a few hundred datagrams: others want to be served too. */
 void gst_rtc_udp_receive (GstRtcUdp *udp, GstRtcUdpFunc func, gpointer user_data);

@@ -245,9 +245,16 @@ read_file (const gchar *path, gchar **text, GError **error)
 }
 
 static gboolean
+check_server (GstRtcBin *self, const gchar *url, GError **error)
+{
+  return !url || !self->transport->check_server || self->transport->check_server (url, error);
+}
+
+static gboolean
 start_transport (GstRtcBin *self, const GstRtcBinSettings *settings, GError **error)
 {
-  GstRtcTransportSetup setup = {.udp_port = settings->udp_port, .advertise_address = settings->advertise_address};
+  GstRtcTransportSetup setup = {.udp_port = settings->udp_port,
+      .addresses = {settings->interfaces, settings->exclude_interfaces, settings->advertise_address}};
   gchar *certificate = NULL, *key = NULL;
 
   self->transport = gst_rtc_transport_find (settings->transport);
@@ -256,13 +263,16 @@ start_transport (GstRtcBin *self, const GstRtcBinSettings *settings, GError **er
         settings->min_rtp_port, settings->max_rtp_port);
     return FALSE;
   }
-  if (!self->transport->check (error))
+  if (!self->transport->check (error) || !check_server (self, settings->stun_server, error)
+      || !check_server (self, settings->turn_server, error))
     return FALSE;
   if (!self->transport->start) {
-    if (!settings->udp_port && !settings->advertise_address && !settings->dtls_certificate)
+    if (!settings->udp_port && !settings->advertise_address && !settings->dtls_certificate && !settings->interfaces
+        && !settings->exclude_interfaces)
       return TRUE;
     g_set_error (error, RTC_ERROR, RTC_ERROR_SETUP_FAILED,
-        "The transport %s has no udp-port, advertise-address and dtls-certificate; use transport=native",
+        "The transport %s has no udp-port, interfaces, exclude-interfaces, advertise-address and dtls-certificate; use "
+        "transport=native",
         self->transport->name);
     return FALSE;
   }

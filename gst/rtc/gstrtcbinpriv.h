@@ -22,7 +22,8 @@ typedef struct
   guint min_rtp_port, max_rtp_port, max_peers;
   gchar *transport;
   guint udp_port;
-  gchar *advertise_address, *dtls_certificate, *dtls_private_key;
+  gchar *interfaces, *exclude_interfaces, *advertise_address;
+  gchar *dtls_certificate, *dtls_private_key;
 } GstRtcBinSettings;
 
 void gst_rtc_bin_settings_clear (GstRtcBinSettings *settings);

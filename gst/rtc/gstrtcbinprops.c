@@ -32,6 +32,8 @@ enum
   PROP_REUSE_SOURCE_PADS,
   PROP_TRANSPORT,
   PROP_UDP_PORT,
+  PROP_INTERFACES,
+  PROP_EXCLUDE_INTERFACES,
   PROP_ADVERTISE_ADDRESS,
   PROP_DTLS_CERTIFICATE,
   PROP_DTLS_PRIVATE_KEY,
@@ -77,6 +79,8 @@ gst_rtc_bin_settings_clear (GstRtcBinSettings *settings)
   g_clear_pointer (&settings->stun_server, g_free);
   g_clear_pointer (&settings->turn_server, g_free);
   g_clear_pointer (&settings->transport, g_free);
+  g_clear_pointer (&settings->interfaces, g_free);
+  g_clear_pointer (&settings->exclude_interfaces, g_free);
   g_clear_pointer (&settings->advertise_address, g_free);
   g_clear_pointer (&settings->dtls_certificate, g_free);
   g_clear_pointer (&settings->dtls_private_key, g_free);
@@ -90,6 +94,8 @@ gst_rtc_bin_get_settings (GstRtcBin *self, GstRtcBinSettings *settings)
   settings->stun_server = g_strdup (settings->stun_server);
   settings->turn_server = g_strdup (settings->turn_server);
   settings->transport = g_strdup (settings->transport);
+  settings->interfaces = g_strdup (settings->interfaces);
+  settings->exclude_interfaces = g_strdup (settings->exclude_interfaces);
   settings->advertise_address = g_strdup (settings->advertise_address);
   settings->dtls_certificate = g_strdup (settings->dtls_certificate);
   settings->dtls_private_key = g_strdup (settings->dtls_private_key);
@@ -106,6 +112,15 @@ set_url (GstRtcBin *self, gchar **field, const GValue *value, const gchar *name,
 
   if (url && *url && (!scheme || !g_strv_contains (schemes, scheme) || !strstr (url, "://"))) {
     g_warning ("rtcbin: %s=%s is not of the form %s; it stays as it was", name, url, form);
+    return;
+  }
+  GST_OBJECT_LOCK (self);
+  transport = gst_rtc_transport_find (self->settings.transport);
+  GST_OBJECT_UNLOCK (self);
+  /* The transport may be set after it: looked at again when the element starts. */
+  if (url && *url && transport->check_server && !transport->check_server (url, &error)) {
+    g_warning ("rtcbin: %s: %s; it stays as it was", name, error->message);
+    g_error_free (error);
     return;
   }
   GST_OBJECT_LOCK (self);
@@ -131,16 +146,43 @@ set_transport (GstRtcBin *self, const gchar *name)
 }
 
 static void
-set_advertise_address (GstRtcBin *self, const gchar *address)
+set_text (GstRtcBin *self, gchar **field, const GValue *value)
 {
-  if (address && *address && !g_hostname_is_ip_address (address)) {
-    g_warning ("rtcbin: advertise-address=%s is no IP address, such as 203.0.113.7; it stays as it was", address);
+  const gchar *text = g_value_get_string (value);
+
+  GST_OBJECT_LOCK (self);
+  g_free (*field);
+  *field = text && *text ? g_strdup (text) : NULL;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+is_address_list (const gchar *text)
+{
+  gchar **list = g_strsplit (text, ",", 0);
+  guint counts[2] = {0}, n = g_strv_length (list);
+  gboolean good = TRUE;
+
+  for (guint i = 0; i < n && good; i++) {
+    good = g_hostname_is_ip_address (g_strstrip (list[i]));
+    counts[strchr (list[i], ':') != NULL]++;
+  }
+  g_strfreev (list);
+  return good && counts[0] < 2 && counts[1] < 2;
+}
+
+static void
+set_advertise_address (GstRtcBin *self, const GValue *value)
+{
+  const gchar *text = g_value_get_string (value);
+
+  if (text && *text && !is_address_list (text)) {
+    g_warning ("rtcbin: advertise-address=%s is no IP address, such as 203.0.113.7, nor one of each family, such as "
+               "203.0.113.7,2001:db8::7; it stays as it was",
+        text);
     return;
   }
-  GST_OBJECT_LOCK (self);
-  g_free (self->settings.advertise_address);
-  self->settings.advertise_address = address && *address ? g_strdup (address) : NULL;
-  GST_OBJECT_UNLOCK (self);
+  set_text (self, &self->settings.advertise_address, value);
 }
 
 void
@@ -163,7 +205,19 @@ gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, GParam
       set_transport (self, g_value_get_string (value));
       return;
     case PROP_ADVERTISE_ADDRESS:
-      set_advertise_address (self, g_value_get_string (value));
+      set_advertise_address (self, value);
+      return;
+    case PROP_INTERFACES:
+      set_text (self, &settings->interfaces, value);
+      return;
+    case PROP_EXCLUDE_INTERFACES:
+      set_text (self, &settings->exclude_interfaces, value);
+      return;
+    case PROP_DTLS_CERTIFICATE:
+      set_text (self, &settings->dtls_certificate, value);
+      return;
+    case PROP_DTLS_PRIVATE_KEY:
+      set_text (self, &settings->dtls_private_key, value);
       return;
   }
   GST_OBJECT_LOCK (self);
@@ -191,14 +245,6 @@ gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, GParam
       break;
     case PROP_UDP_PORT:
       settings->udp_port = g_value_get_uint (value);
-      break;
-    case PROP_DTLS_CERTIFICATE:
-      g_free (settings->dtls_certificate);
-      settings->dtls_certificate = g_value_dup_string (value);
-      break;
-    case PROP_DTLS_PRIVATE_KEY:
-      g_free (settings->dtls_private_key);
-      settings->dtls_private_key = g_value_dup_string (value);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -251,6 +297,12 @@ gst_rtc_bin_get_property (GObject *object, guint id, GValue *value, GParamSpec *
     case PROP_UDP_PORT:
       g_value_set_uint (value, settings->udp_port);
       break;
+    case PROP_INTERFACES:
+      g_value_set_string (value, settings->interfaces);
+      break;
+    case PROP_EXCLUDE_INTERFACES:
+      g_value_set_string (value, settings->exclude_interfaces);
+      break;
     case PROP_ADVERTISE_ADDRESS:
       g_value_set_string (value, settings->advertise_address);
       break;
@@ -287,7 +339,8 @@ install_network_properties (GObjectClass *klass)
    * GstRtcBin:turn-server:
    *
    * A relay for peers that cannot be reached directly. Characters of user and password that mean something in a URL are
-   * percent-encoded.
+   * percent-encoded. The transport native speaks to it over UDP and TCP, but not over TLS (`turns:`), and says so;
+   * media is encrypted from end to end either way.
    *
    * Since: 0.1
    */
@@ -360,16 +413,44 @@ install_native_properties (GObjectClass *klass)
           "ICE",
           0, 65535, 0, RW | GST_PARAM_MUTABLE_READY));
   /**
+   * GstRtcBin:interfaces:
+   *
+   * The network interfaces whose addresses are used: names and globs, separated by commas, such as `eth0,wlan*`. What
+   * kind of interface it is plays no part: `veth0` and `docker0` are as good as any. Loopback is used when it is named
+   * here, or where there is nothing else.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_INTERFACES,
+      g_param_spec_string ("interfaces", "Interfaces",
+          "Transport native: network interfaces to use, names and globs separated by commas, as eth0,wlan*; unset: all",
+          NULL, RW | GST_PARAM_MUTABLE_READY));
+  /**
+   * GstRtcBin:exclude-interfaces:
+   *
+   * The network interfaces whose addresses are not used, as in #GstRtcBin:interfaces, of which these are taken away.
+   * `docker*,virbr*` spares peers the addresses of virtual machines.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_EXCLUDE_INTERFACES,
+      g_param_spec_string ("exclude-interfaces", "Excluded interfaces",
+          "Transport native: network interfaces not to use, names and globs separated by commas, as docker*,virbr*; "
+          "unset: none",
+          NULL, RW | GST_PARAM_MUTABLE_READY));
+  /**
    * GstRtcBin:advertise-address:
    *
    * The address under which peers reach this machine when it is not one of its own: the public one of a NAT or of a
-   * container's host.
+   * container's host that passes every port on as it is (1:1 NAT). One of each family may be given, as
+   * `203.0.113.7,2001:db8::7`; this machine's own addresses, and a family that is not named here, are not told.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_ADVERTISE_ADDRESS,
       g_param_spec_string ("advertise-address", "Advertised address",
-          "Transport native: the IP address that peers are told instead of this machine's own ones; unset: its own",
+          "Transport native: the IP address (or one of each family, separated by a comma) that peers are told instead "
+          "of this machine's own ones; unset: its own",
           NULL, RW | GST_PARAM_MUTABLE_READY));
   /**
    * GstRtcBin:dtls-certificate:

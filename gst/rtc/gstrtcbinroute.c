@@ -166,6 +166,19 @@ url_for_agent (const gchar *url, const RtcIceServer *server)
   return result;
 }
 
+static gboolean
+is_usable (GstRtcBin *self, const gchar *url)
+{
+  GError *error = NULL;
+
+  if (!self->transport->check_server || self->transport->check_server (url, &error))
+    return TRUE;
+  GST_ELEMENT_WARNING (
+      self, RESOURCE, SETTINGS, ("Of the signaling server's ICE servers one is left out. %s", error->message), (NULL));
+  g_error_free (error);
+  return FALSE;
+}
+
 static void
 on_welcome (GstRtcBin *self, const RtcMessage *message)
 {
@@ -181,8 +194,10 @@ on_welcome (GstRtcBin *self, const RtcMessage *message)
     for (guint j = 0; server->urls && server->urls[j]; j++) {
       gchar *url = url_for_agent (server->urls[j], server);
 
-      if (url)
+      if (url && is_usable (self, url))
         g_ptr_array_add (urls, url);
+      else
+        g_free (url);
     }
   }
   g_ptr_array_add (urls, NULL);

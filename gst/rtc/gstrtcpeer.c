@@ -113,6 +113,8 @@ slot_open (GstRtcPeer *self, const gchar *session)
   config.relay_only = settings.relay_only;
   config.min_rtp_port = settings.min_rtp_port;
   config.max_rtp_port = settings.max_rtp_port;
+  config.addresses =
+      (GstRtcTransportAddresses){settings.interfaces, settings.exclude_interfaces, settings.advertise_address};
   if (settings.turn_server)
     g_ptr_array_add (turn, settings.turn_server);
   /* What the user set comes before what the server offers. */

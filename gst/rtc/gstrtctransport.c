@@ -50,3 +50,19 @@ gst_rtc_transport_state_to_string (GstRtcTransportState state)
 
   return names[state];
 }
+
+GstRtcTransportAddresses
+gst_rtc_transport_addresses_copy (const GstRtcTransportAddresses *addresses)
+{
+  return (GstRtcTransportAddresses){
+      g_strdup (addresses->interfaces), g_strdup (addresses->exclude), g_strdup (addresses->advertise)};
+}
+
+void
+gst_rtc_transport_addresses_clear (GstRtcTransportAddresses *addresses)
+{
+  g_free ((gchar *)addresses->interfaces);
+  g_free ((gchar *)addresses->exclude);
+  g_free ((gchar *)addresses->advertise);
+  *addresses = (GstRtcTransportAddresses){NULL};
+}

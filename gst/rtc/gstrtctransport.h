@@ -33,11 +33,21 @@ typedef enum
 
 const gchar *gst_rtc_transport_state_to_string (GstRtcTransportState state);
 
+/* Which of this machine's addresses are used, and what peers are told of them. */
+typedef struct
+{
+  const gchar *interfaces, *exclude; /* names and globs, separated by commas; NULL: all and none */
+  const gchar *advertise; /* IP addresses, one a family, that peers are told instead; NULL: this machine's own */
+} GstRtcTransportAddresses;
+
+GstRtcTransportAddresses gst_rtc_transport_addresses_copy (const GstRtcTransportAddresses *addresses);
+void gst_rtc_transport_addresses_clear (GstRtcTransportAddresses *addresses); /* what copy() returned */
+
 /* What the connections of one rtcbin have in common. All strings are borrowed for the call. */
 typedef struct
 {
   guint udp_port; /* one port for all peers; 0: each has its own */
-  const gchar *advertise_address; /* what peers are told instead of this machine's own addresses; NULL: nothing */
+  GstRtcTransportAddresses addresses;
   const gchar *certificate, *private_key; /* PEM text of a certificate that lasts; NULL: one is made */
 } GstRtcTransportSetup;
 
@@ -52,6 +62,7 @@ typedef struct
   gchar **turn_servers; /* turn(s)://user:password@host:port?transport=.., or NULL */
   gboolean relay_only;
   guint min_rtp_port, max_rtp_port; /* 0 and 65535: any */
+  GstRtcTransportAddresses addresses;
 } GstRtcTransportConfig;
 
 /* Called from any thread. The callee only copies and queues: it never calls back into the transport, and never waits.
@@ -99,6 +110,10 @@ struct _GstRtcTransportClass
 
   /* Whether what it needs is installed. Any thread. FALSE with ERROR that says what is missing. */
   gboolean (*check) (GError **error);
+
+  /* Whether it can use this STUN or TURN server. Any thread. FALSE with ERROR that says what to write instead. NULL:
+   * it is not asked. */
+  gboolean (*check_server) (const gchar *url, GError **error);
 
   /* Makes what the connections of one rtcbin share. NULL with ERROR. This and stop() are NULL when there is no such. */
   gpointer (*start) (const GstRtcTransportSetup *setup, GError **error);
