@@ -109,6 +109,8 @@ set_url (GstRtcBin *self, gchar **field, const GValue *value, const gchar *name,
 {
   const gchar *url = g_value_get_string (value);
   const gchar *scheme = url ? g_uri_peek_scheme (url) : NULL;
+  const GstRtcTransportClass *transport;
+  GError *error = NULL;
 
   if (url && *url && (!scheme || !g_strv_contains (schemes, scheme) || !strstr (url, "://"))) {
     g_warning ("rtcbin: %s=%s is not of the form %s; it stays as it was", name, url, form);
