@@ -137,7 +137,7 @@ handle_message_action (GstRtcBin *self, const gchar *text)
 static void
 request_key_frames (gpointer data)
 {
-  gst_rtc_bin_request_key_frames (data);
+  gst_rtc_bin_request_key_frames (data, NULL);
 }
 
 static void

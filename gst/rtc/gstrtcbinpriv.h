@@ -58,8 +58,7 @@ struct _GstRtcBin
   GPtrArray *leftovers; /* pads of connections that ended... */
   gchar *own_id; /* from the server's welcome; NULL: not told */
   gchar *tracks_signature; /* of our tracks as peers know them; NULL while some have no caps */
-  guint64 key_frame_at; /* when the last request went out, milliseconds */
-  GSource *key_frame_timer;
+  GSource *key_frame_timer; /* for requests that have to wait; NULL: there are none */
   gchar **server_ice; /* from the server's welcome: STUN and TURN as URLs with credentials */
 };
 
@@ -83,8 +82,9 @@ void gst_rtc_bin_tracks_changed (GstRtcBin *self);
 /* A copy of the settings; clear it. Any thread. */
 void gst_rtc_bin_get_settings (GstRtcBin *self, GstRtcBinSettings *settings);
 
-/* Asks for key frames of all video tracks, at most once in the set interval for all who ask. Control loop. */
-void gst_rtc_bin_request_key_frames (GstRtcBin *self);
+/* Asks for a key frame of TRACK, of all video tracks when it is NULL: of each at most once in the set interval for all
+ * who ask. Control loop. */
+void gst_rtc_bin_request_key_frames (GstRtcBin *self, GstRtcTrack *track);
 
 /* Tracks whose caps are known: an array of GstRtcSdpTrack (clear func set), and TRACKS (transfer container) beside it.
  * Any thread. */

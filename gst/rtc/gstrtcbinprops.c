@@ -501,14 +501,15 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
   /**
    * GstRtcBin:keyframe-min-interval:
    *
-   * Newcomers and losses ask for key frames; the encoder is asked at most once in this time for all of them together.
+   * Newcomers and losses ask for key frames; a track's encoder is asked at most once in this time for all of them
+   * together.
    *
    * Since: 0.1
    */
   g_object_class_install_property (klass, PROP_KEYFRAME_MIN_INTERVAL,
       g_param_spec_uint ("keyframe-min-interval", "Key frame interval",
-          "The encoder is asked for a key frame at most once in this many milliseconds, for all peers together", 0,
-          60000, DEFAULT_KEYFRAME_MIN_INTERVAL, RW | GST_PARAM_MUTABLE_PLAYING));
+          "A track's encoder is asked for a key frame at most once in this many milliseconds, for all peers together",
+          0, 60000, DEFAULT_KEYFRAME_MIN_INTERVAL, RW | GST_PARAM_MUTABLE_PLAYING));
   /**
    * GstRtcBin:reuse-source-pads:
    *

@@ -395,22 +395,30 @@ gst_rtc_bin_tracks_changed (GstRtcBin *self)
   }
 }
 
+/* Asks the encoders of which it is time, and sets the timer for the others. */
 static void
 key_frames_now (gpointer user_data)
 {
   GstRtcBin *self = user_data;
   GPtrArray *pads = g_ptr_array_new_with_free_func (gst_object_unref);
+  gint64 now = g_get_monotonic_time () / 1000, next = G_MAXINT64;
+  GstRtcBinSettings settings;
 
   self->key_frame_timer = NULL;
-  self->key_frame_at = g_get_monotonic_time () / 1000;
+  get_numbers (self, &settings);
   g_mutex_lock (&self->tracks_lock);
   for (guint i = 0; i < self->tracks->len; i++) {
     GstRtcTrack *track = g_ptr_array_index (self->tracks, i);
+    gint64 time = gst_rtc_track_get_key_frame_time (track, settings.keyframe_min_interval);
 
-    if (gst_rtc_track_get_kind (track) == GST_RTC_KIND_VIDEO)
-      g_ptr_array_add (pads, gst_rtc_track_begin_key_frame (track));
+    if (time > now)
+      next = MIN (next, time);
+    else if (time >= 0)
+      g_ptr_array_add (pads, gst_rtc_track_begin_key_frame (track, now));
   }
   g_mutex_unlock (&self->tracks_lock);
+  if (next < G_MAXINT64)
+    self->key_frame_timer = gst_rtc_loop_add_timeout (self->loop, next - now, key_frames_now, self);
   /* Without the lock: what is upstream may want to know rtcbin's stats. */
   for (guint i = 0; i < pads->len; i++)
     gst_pad_push_event (
@@ -419,17 +427,15 @@ key_frames_now (gpointer user_data)
 }
 
 void
-gst_rtc_bin_request_key_frames (GstRtcBin *self)
+gst_rtc_bin_request_key_frames (GstRtcBin *self, GstRtcTrack *track)
 {
-  guint64 now = g_get_monotonic_time () / 1000;
-  GstRtcBinSettings settings;
-
+  g_mutex_lock (&self->tracks_lock);
+  for (guint i = 0; i < self->tracks->len; i++) {
+    if (!track || g_ptr_array_index (self->tracks, i) == track)
+      gst_rtc_track_want_key_frame (g_ptr_array_index (self->tracks, i));
+  }
+  g_mutex_unlock (&self->tracks_lock);
   if (self->key_frame_timer)
-    return;
-  get_numbers (self, &settings);
-  if (now >= self->key_frame_at + settings.keyframe_min_interval)
-    key_frames_now (self);
-  else
-    self->key_frame_timer = gst_rtc_loop_add_timeout (
-        self->loop, self->key_frame_at + settings.keyframe_min_interval - now, key_frames_now, self);
+    g_source_destroy (self->key_frame_timer);
+  key_frames_now (self);
 }

@@ -225,7 +225,7 @@ promote (GstRtcPeer *self)
   self->next = (GstRtcPeerSlot){NULL};
   self->setup_ms = gst_rtc_peer_now () - connection->began;
   gst_rtc_peer_slot_begin (&self->current, self->bin, self->info->id);
-  gst_rtc_bin_request_key_frames (self->bin);
+  gst_rtc_bin_request_key_frames (self->bin, NULL);
 }
 
 static void
@@ -381,7 +381,8 @@ on_connection_event (GstRtcConnection *connection, const GstRtcConnectionEvent *
       on_stream (self, connection, is_next, event);
       break;
     case GST_RTC_CONNECTION_KEY_FRAME_WANTED:
-      gst_rtc_bin_request_key_frames (self->bin);
+      if (!is_next)
+        gst_rtc_peer_slot_request_key_frame (&self->current, self->bin, event->mline);
       break;
     case GST_RTC_CONNECTION_RESTART_WANTED:
       if (!is_next)

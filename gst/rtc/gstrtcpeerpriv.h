@@ -93,6 +93,9 @@ void gst_rtc_peer_slot_keep_stream (GstRtcPeerSlot *slot, guint mline, GstPad *p
 
 /* The connection is up: what came goes out, and our tracks are sent. */
 void gst_rtc_peer_slot_begin (GstRtcPeerSlot *slot, GstRtcBin *bin, const gchar *peer_id);
+
+/* The peer needs a key frame of what is sent to it on that line. */
+void gst_rtc_peer_slot_request_key_frame (GstRtcPeerSlot *slot, GstRtcBin *bin, guint mline);
 void gst_rtc_peer_slot_forget_track (GstRtcPeerSlot *slot, GstRtcTrack *track);
 void gst_rtc_peer_slot_add_stats (GstRtcPeerSlot *slot, GstStructure *stats);
 

@@ -92,6 +92,16 @@ gst_rtc_peer_slot_begin (GstRtcPeerSlot *slot, GstRtcBin *bin, const gchar *peer
 }
 
 void
+gst_rtc_peer_slot_request_key_frame (GstRtcPeerSlot *slot, GstRtcBin *bin, guint mline)
+{
+  GstRtcTrack *track =
+      slot->line_tracks && mline < slot->line_tracks->len ? g_ptr_array_index (slot->line_tracks, mline) : NULL;
+
+  if (track)
+    gst_rtc_bin_request_key_frames (bin, track);
+}
+
+void
 gst_rtc_peer_slot_forget_track (GstRtcPeerSlot *slot, GstRtcTrack *track)
 {
   for (guint i = 0; slot->line_tracks && i < slot->line_tracks->len; i++) {

@@ -57,6 +57,8 @@ struct _GstRtcTrack
   guint64 list_bytes; /* of the list that is being sent */
   guint64 frames, key_frames;
   guint key_frame_requests;
+  gboolean key_frame_wanted;
+  gint64 key_frame_at; /* milliseconds, monotonic: when the encoder was asked last */
 };
 
 /* Incoming frames. */
@@ -473,10 +475,32 @@ gst_rtc_track_remove_peer (GstRtcTrack *self, GstRtcTransport *transport)
   g_mutex_unlock (&self->lock);
 }
 
-GstPad *
-gst_rtc_track_begin_key_frame (GstRtcTrack *self)
+void
+gst_rtc_track_want_key_frame (GstRtcTrack *self)
 {
   g_mutex_lock (&self->lock);
+  self->key_frame_wanted = self->kind == GST_RTC_KIND_VIDEO;
+  g_mutex_unlock (&self->lock);
+}
+
+gint64
+gst_rtc_track_get_key_frame_time (GstRtcTrack *self, guint interval)
+{
+  gint64 time = -1;
+
+  g_mutex_lock (&self->lock);
+  if (self->key_frame_wanted)
+    time = self->key_frame_requests ? self->key_frame_at + interval : 0;
+  g_mutex_unlock (&self->lock);
+  return time;
+}
+
+GstPad *
+gst_rtc_track_begin_key_frame (GstRtcTrack *self, gint64 now)
+{
+  g_mutex_lock (&self->lock);
+  self->key_frame_wanted = FALSE;
+  self->key_frame_at = now;
   self->key_frame_requests++;
   g_mutex_unlock (&self->lock);
   return gst_element_get_static_pad (self->appsink, "sink");

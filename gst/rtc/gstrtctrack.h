@@ -46,8 +46,15 @@ void gst_rtc_track_add_peer (GstRtcTrack *track, GstRtcTransport *transport, gui
 /* When this returns, nothing is sent to TRANSPORT by this track any more. Control loop. */
 void gst_rtc_track_remove_peer (GstRtcTrack *track, GstRtcTransport *transport);
 
-/* Counts a request for a key frame. Returns: (transfer full): the pad to send the event upstream from. Any thread. */
-GstPad *gst_rtc_track_begin_key_frame (GstRtcTrack *track);
+/* Somebody needs a key frame of this video. Any thread. */
+void gst_rtc_track_want_key_frame (GstRtcTrack *track);
+
+/* When the encoder is to be asked for one, milliseconds of the monotonic clock: INTERVAL (ms) after it was asked last.
+ * -1: nobody needs one. Any thread. */
+gint64 gst_rtc_track_get_key_frame_time (GstRtcTrack *track, guint interval);
+
+/* It is asked NOW (ms). Returns: (transfer full): the pad to send the event upstream from. Any thread. */
+GstPad *gst_rtc_track_begin_key_frame (GstRtcTrack *track, gint64 now);
 
 /* Adds what was made for all: "pad", "codec", "packets", "bytes", "bitrate" (bits a second, over the last one),
  * "frames", "key-frames", "key-frame-requests", "peers". Any thread. */
