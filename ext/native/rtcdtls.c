@@ -78,7 +78,7 @@ rtc_dtls_new (RtcDtlsIdentity *identity, const RtcDtlsEvents *events, gpointer u
   dtls->user_data = user_data;
   dtls->alert = -1;
   dtls->end_at = -1;
-  dtls->wire.write = transmit;
+  dtls->wire.transmit = transmit;
   dtls->wire.user_data = dtls;
   dtls->wire.has_timer = identity->has_timer;
   dtls->wire.resend_at = -1;

@@ -28,8 +28,8 @@ wire_write (BIO *bio, const char *data, int size)
   RtcDtlsWire *wire = BIO_get_data (bio);
 
   BIO_clear_retry_flags (bio);
-  if (size > 0 && wire->write)
-    wire->write ((const guint8 *)data, size, wire->user_data);
+  if (size > 0 && wire->transmit)
+    wire->transmit ((const guint8 *)data, size, wire->user_data);
   return size;
 }
 

@@ -17,7 +17,7 @@ typedef struct
 {
   const guint8 *input; /* what OpenSSL reads next; NULL when it was read */
   gsize input_size;
-  void (*write) (const guint8 *datagram, gsize size, gpointer user_data);
+  void (*transmit) (const guint8 *datagram, gsize size, gpointer user_data);
   gpointer user_data;
   gboolean has_timer; /* rtc_dtls_wire_has_timer() */
   gboolean trial; /* of that function */
