@@ -7,7 +7,7 @@
  *
  * A session is negotiated once. Whatever changes later (a stream more, a link that broke) makes a new session beside
  * the old one, which goes on until the new one has media: so the picture stays, and no message of an old negotiation
- * can harm a new one.
+ * can harm a new one. With a peer that can, a path that broke is replaced in the session that is there (ICE restart).
  */
 
 const VERSION = 1;
@@ -18,6 +18,10 @@ const CHECK_TIMEOUT = 3000; // an answer to the ping sent when the page wakes up
 const SETUP_TIMEOUT = 15000; // from the offer to a connection
 const OFFER_WAIT = 10000; // for an offer of the other side, before asking for one
 const DISCONNECTED_WAIT = 3000; // ICE often recovers by itself from less
+const RESTART_WAIT = 18000; // the same, where ICE can be restarted on the connection that is there
+const RESTART_AGAIN = 2000; // an attempt has to be under way when the network returns
+const SAME_RESTART = 500; // what both sides ask for is one restart
+const ANSWER_LOST = 10000; // until then one that is missing is on its way
 const FLOW_STEP = 1000;
 const FLOW_STEADY = 5; // steps with media in each: from then on, silence means something
 const FLOW_SILENT = 3; // steps without any: ICE itself takes twice as long to notice
@@ -242,6 +246,9 @@ class Session {
   #packets = 0;
   #steady = 0;
   #silent = 0;
+  #restarting = false; // our offer waits for its answer
+  #restarted = -Infinity;
+  #mending = 0;
 
   constructor(link, peer, id) {
     this.#link = link;
@@ -366,7 +373,50 @@ class Session {
     this.#link._send({ type: 'error', to: this.#peer.id, session: this.id, code: 'bad-sdp', reason, answers });
   }
 
+  /** From the side that offers: ICE anew, and nothing else. The path there was is used until there is another. */
+  async restart() {
+    const since = performance.now() - this.#restarted;
+    if (this.over || this.failed || !this.#described || since < (this.#restarting ? ANSWER_LOST : SAME_RESTART)) return;
+    this.#restarting = true;
+    this.#restarted = performance.now();
+    this.offered = false; // candidates follow their description
+    try {
+      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }));
+    } catch (error) {
+      this.#restarting = false;
+      this.#fail(this.#refusal(error));
+      return;
+    }
+    if (!this.over) this.#sendDescription('offer');
+  }
+
+  /** From the other side: an offer to restart ICE. */
+  async restartedBy(sdp) {
+    if (this.over || this.failed) return;
+    this.offered = false;
+    try {
+      await this.pc.setRemoteDescription({ type: 'offer', sdp });
+      await this.pc.setLocalDescription();
+    } catch (error) {
+      this.#complain('offer', error);
+      this.#fail(this.#refusal(error));
+      return;
+    }
+    if (!this.over) this.#sendDescription('answer');
+  }
+
+  async #restartAnswered(sdp) {
+    this.#restarting = false;
+    try {
+      await this.pc.setRemoteDescription({ type: 'answer', sdp });
+    } catch (error) {
+      this.#complain('answer', error);
+      this.#fail(this.#refusal(error));
+    }
+  }
+
   async answered(sdp) {
+    if (this.#restarting && !this.over) await this.#restartAnswered(sdp);
     if (this.#described || this.over) return;
     this.#described = true;
     try {
@@ -441,7 +491,8 @@ class Session {
       this.#steady++;
       this.#silent = 0;
     } else if (this.#steady >= FLOW_STEADY && ++this.#silent >= FLOW_SILENT) {
-      this.#fail(problem('disconnected'));
+      if (!this.#peer._mend(this)) this.#fail(problem('disconnected'));
+      this.#steady = 0;
     }
     this.#packets = packets;
   }
@@ -449,21 +500,30 @@ class Session {
   #look() {
     if (this.over) return;
     const states = [this.pc.connectionState, this.pc.iceConnectionState];
-    if (states.includes('failed') || states.includes('closed')) {
+    // Where ICE is restarted, `failed` is no more than what was tried so far.
+    if (states.includes('closed') || (states.includes('failed') && !this.#mending)) {
       this.#fail(problem(this.connected ? 'disconnected' : 'ice-failed'));
-    } else if (states.includes('disconnected')) {
+    } else if (states.includes('disconnected') || states.includes('failed')) {
       if (this.connected && !this.shaky) {
         this.shaky = true;
-        this.#wait(DISCONNECTED_WAIT, 'disconnected');
+        this.#mend();
+        this.#wait(this.#mending ? RESTART_WAIT : DISCONNECTED_WAIT, 'disconnected');
         this.#peer._changed();
       }
     } else if (this.pc.connectionState === 'connected') {
       clearTimeout(this.#timer);
+      clearTimeout(this.#mending);
+      this.#mending = 0;
       if (!this.connected) this.#flow = setInterval(() => this.#watchFlow().catch(() => {}), FLOW_STEP);
       this.connected = true;
       this.shaky = false;
       this.#peer._connected(this);
     }
+  }
+
+  #mend() {
+    clearTimeout(this.#mending);
+    this.#mending = this.#peer._mend(this) ? setTimeout(() => this.#mend(), RESTART_AGAIN) : 0;
   }
 
   #wait(time, code) {
@@ -475,6 +535,7 @@ class Session {
     if (this.over || this.failed) return;
     this.failed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#mending);
     clearInterval(this.#flow);
     this.#peer._failed(this, why);
   }
@@ -487,6 +548,7 @@ class Session {
   close() {
     this.over = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#mending);
     clearInterval(this.#flow);
     this.pc?.close();
   }
@@ -513,6 +575,7 @@ export class RtcPeer extends EventTarget {
   /** @type {{code: string, text: string, detail: string, retry: boolean}|null} what went wrong last */ problem = null;
   /** @type {number|null} when it is tried again, in the time of `performance.now()` */ retryAt = null;
   /** @type {RtcStream[]} videos first */ streams = [];
+  /** @type {boolean} whether it can restart ICE on a connection that is there */ restarts = false;
   #link;
   #current = null;
   #next = null;
@@ -537,6 +600,7 @@ export class RtcPeer extends EventTarget {
     this.role = info.role ?? 'both';
     this.offerer = this.#link._wants(this) ? info.offerer : undefined;
     this.tracks = { video: info.tracks?.video ?? 0, audio: info.tracks?.audio ?? 0 };
+    this.restarts = info.restart === true;
   }
 
   /** The connection in use, for what this module does not offer. @type {RTCPeerConnection|null} */
@@ -635,6 +699,10 @@ export class RtcPeer extends EventTarget {
     const { type, session: name } = message;
     if (type === 'offer') {
       if (this.offerer !== this.id) return;
+      if (name === this.#current?.id) {
+        this.#current.restartedBy(String(message.sdp ?? ''));
+        return;
+      }
       clearTimeout(this.#timer);
       this.#ended = false;
       this.#next?.close();
@@ -646,8 +714,12 @@ export class RtcPeer extends EventTarget {
     if (type === 'offer-request') {
       const known = name === undefined || name === this.#current?.id || name === this.#next?.id;
       if (this.offerer === this.#link.peerId && known) {
-        this.#ended = false;
-        this.#start();
+        if (message.restart === true && name === this.#current?.id) {
+          this.#current.restart();
+        } else {
+          this.#ended = false;
+          this.#start();
+        }
       }
       return;
     }
@@ -669,6 +741,14 @@ export class RtcPeer extends EventTarget {
     } else if (type === 'error' && message.code !== 'bad-candidate') {
       session.refusedBy(String(message.code), message.reason);
     }
+  }
+
+  /** @internal ICE is to be restarted on SESSION. Returns whether that can be done. */
+  _mend(session) {
+    if (session !== this.#current || !this.restarts) return false;
+    if (this.offerer === this.#link.peerId) session.restart();
+    else this.#link._send({ type: 'offer-request', to: this.id, session: session.id, restart: true });
+    return true;
   }
 
   /** @internal */
@@ -976,7 +1056,8 @@ export class RtcLink extends EventTarget {
 
   #sendJoin() {
     const { room, displayName, meta, role, offers, tracks, token } = this.#options;
-    this.#send({ type: 'join', version: VERSION, room, displayName, meta, role, offers, tracks, token });
+    const wishes = { role, offers, tracks, restart: true };
+    this.#send({ type: 'join', version: VERSION, room, displayName, meta, ...wishes, token });
   }
 
   #sendResume() {
