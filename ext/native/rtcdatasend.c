@@ -1,0 +1,317 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "rtcdatapriv.h"
+
+#define MS 1000
+/* A piece of a long message, where others may go between. */
+#define PIECE (16 * 1024)
+/* Less of a message is not handed over, unless it is the rest: it would make small packets. */
+#define MIN_PIECE (2 * GST_RTC_SCTP_MTU)
+/* What a message costs besides its bytes, so that channels of tiny ones do not count as idle. */
+#define MESSAGE_COST 64
+
+static void
+message_free (gpointer data)
+{
+  RtcDataMessage *message = data;
+
+  g_bytes_unref (message->bytes);
+  g_free (message);
+}
+
+static void
+activate (RtcDataChannel *channel)
+{
+  RtcData *self = channel->data;
+
+  if (channel->is_active)
+    return;
+  channel->is_active = TRUE;
+  /* Who was silent has saved nothing up. */
+  channel->virtual_time = MAX (channel->virtual_time, self->virtual_time);
+  g_ptr_array_add (self->active, channel);
+}
+
+static void
+deactivate (RtcDataChannel *channel)
+{
+  if (channel->is_active)
+    g_ptr_array_remove_fast (channel->data->active, channel);
+  channel->is_active = FALSE;
+}
+
+void
+rtc_data_queue (RtcDataChannel *channel, guint32 ppid, GBytes *bytes, gsize size)
+{
+  RtcDataMessage *message = g_new0 (RtcDataMessage, 1);
+
+  message->bytes = g_bytes_ref (bytes);
+  message->ppid = ppid;
+  message->size = size;
+  message->expires = -1;
+  if (channel->init.max_packet_lifetime >= 0 && ppid != RTC_PPID_DCEP)
+    message->expires = channel->data->now + channel->init.max_packet_lifetime * (gint64)MS;
+  channel->buffered += size;
+  g_queue_push_tail (&channel->queue, message);
+  activate (channel);
+}
+
+static void
+count_dropped (RtcDataChannel *channel, const RtcDataMessage *message)
+{
+  if (message->ppid == RTC_PPID_DCEP)
+    return;
+  channel->stats.messages_dropped++;
+  channel->stats.bytes_dropped += message->size - MIN (message->handed, message->size);
+}
+
+/* Between the parts of a message there is no end: SCTP has to have the rest. */
+static gboolean
+is_begun (const RtcDataMessage *message)
+{
+  return message->handed > 0 || message->is_busy;
+}
+
+void
+rtc_data_drop_queue (RtcDataChannel *channel)
+{
+  GList *next;
+
+  for (GList *l = channel->queue.head; l; l = next) {
+    RtcDataMessage *message = l->data;
+
+    next = l->next;
+    if (is_begun (message))
+      continue;
+    g_queue_delete_link (&channel->queue, l);
+    channel->buffered -= message->size;
+    count_dropped (channel, message);
+    message_free (message);
+  }
+  if (g_queue_is_empty (&channel->queue))
+    deactivate (channel);
+}
+
+void
+rtc_data_end_queue (RtcDataChannel *channel)
+{
+  for (GList *l = channel->queue.head; l; l = l->next)
+    count_dropped (channel, l->data);
+  channel->buffered = 0;
+  deactivate (channel);
+  if (channel->data->begun == channel)
+    channel->data->begun = NULL;
+}
+
+void
+rtc_data_free_queue (RtcDataChannel *channel)
+{
+  g_queue_clear_full (&channel->queue, message_free);
+}
+
+/* Less waits than BEFORE did. */
+static void
+drained (RtcDataChannel *channel, gsize before)
+{
+  RtcData *self = channel->data;
+
+  if (before > channel->init.low_threshold && channel->buffered <= channel->init.low_threshold
+      && channel->state != RTC_DATA_CLOSED && self->events->buffered_low)
+    self->events->buffered_low (channel, self->user_data);
+}
+
+static void
+expire_channel (RtcDataChannel *channel)
+{
+  gsize before = channel->buffered;
+  RtcDataMessage *message;
+
+  while ((message = g_queue_peek_head (&channel->queue)) && message->handed == 0 && message->expires >= 0
+      && message->expires < channel->data->now) {
+    g_queue_pop_head (&channel->queue);
+    channel->buffered -= message->size;
+    channel->stats.messages_expired++;
+    channel->stats.bytes_expired += message->size;
+    message_free (message);
+  }
+  if (g_queue_is_empty (&channel->queue))
+    deactivate (channel);
+  if (channel->buffered < before)
+    drained (channel, before);
+}
+
+void
+rtc_data_expire (RtcData *self)
+{
+  /* From behind: one that has nothing left is replaced by the last. */
+  for (guint i = self->active->len; i-- > 0;) {
+    if (i < self->active->len)
+      expire_channel (g_ptr_array_index (self->active, i));
+  }
+}
+
+gssize
+rtc_data_channel_drop_oldest (RtcDataChannel *channel)
+{
+  gsize before = channel->buffered;
+
+  for (GList *l = channel->queue.head; l; l = l->next) {
+    RtcDataMessage *message = l->data;
+    gsize size = message->size;
+
+    if (message->ppid == RTC_PPID_DCEP || is_begun (message))
+      continue;
+    count_dropped (channel, message);
+    g_queue_delete_link (&channel->queue, l);
+    message_free (message);
+    channel->buffered -= size;
+    if (g_queue_is_empty (&channel->queue))
+      deactivate (channel);
+    drained (channel, before);
+    return size;
+  }
+  return -1;
+}
+
+/* The one that had the least, by its priority. */
+static RtcDataChannel *
+pick (RtcData *self)
+{
+  RtcDataChannel *best = NULL;
+
+  if (self->begun)
+    return self->begun->is_blocked ? NULL : self->begun;
+  for (guint i = 0; i < self->active->len; i++) {
+    RtcDataChannel *channel = g_ptr_array_index (self->active, i);
+
+    if (channel->state == RTC_DATA_CONNECTING || channel->id < 0 || channel->is_blocked)
+      continue;
+    if (!best || channel->virtual_time < best->virtual_time)
+      best = channel;
+  }
+  return best;
+}
+
+static GstRtcSctpMessage
+describe (RtcDataChannel *channel, const RtcDataMessage *message)
+{
+  GstRtcSctpMessage description = {
+      .stream = channel->id, .ppid = message->ppid, .max_retransmits = -1, .max_lifetime = -1};
+
+  if (message->ppid == RTC_PPID_DCEP)
+    return description;
+  /* Until the peer is known to have our OPEN, nothing may overtake it (RFC 8832, section 6). */
+  description.unordered =
+      !channel->init.ordered && (channel->is_acknowledged || !channel->is_opener || channel->init.negotiated);
+  description.max_retransmits = channel->init.max_retransmits;
+  if (message->expires >= 0)
+    description.max_lifetime = MAX (1, (message->expires - channel->data->now) / MS);
+  return description;
+}
+
+static void
+count_sent (RtcDataChannel *channel, const RtcDataMessage *message)
+{
+  if (message->ppid == RTC_PPID_DCEP)
+    return;
+  channel->stats.messages_sent++;
+  channel->stats.bytes_sent += message->size;
+}
+
+/* SCTP took some of a channel's first message. */
+static void
+handed_over (RtcDataChannel *channel, RtcDataMessage *message, gsize taken)
+{
+  RtcData *self = channel->data;
+  gsize before = channel->buffered;
+
+  self->virtual_time = channel->virtual_time;
+  channel->virtual_time += (taken + MESSAGE_COST) * (guint64)RTC_DATA_PRIORITY_HIGH / channel->init.priority;
+  message->handed += taken;
+  channel->buffered -= MIN (taken, message->size);
+  channel->is_blocked = taken == 0;
+  if (message->handed < g_bytes_get_size (message->bytes)) {
+    self->begun = !self->interleaving && message->handed > 0 ? channel : NULL;
+  } else {
+    self->begun = NULL;
+    count_sent (channel, message);
+    g_queue_pop_head (&channel->queue);
+    message_free (message);
+    if (g_queue_is_empty (&channel->queue))
+      deactivate (channel);
+  }
+  drained (channel, before);
+}
+
+/* Hands over a piece of a channel's first message. FALSE: there is no room for one. */
+static gboolean
+hand_over (RtcDataChannel *channel)
+{
+  RtcData *self = channel->data;
+  RtcDataMessage *message = g_queue_peek_head (&channel->queue);
+  GstRtcSctpMessage description = describe (channel, message);
+  gsize total;
+  const guint8 *bytes = g_bytes_get_data (message->bytes, &total);
+  gsize rest = total - message->handed, size = MIN (rest, gst_rtc_sctp_get_room (self->sctp));
+  gssize taken;
+
+  if (self->interleaving)
+    size = MIN (size, PIECE);
+  if (size == 0 || (size < rest && size < MIN_PIECE))
+    return FALSE;
+  message->is_busy = TRUE;
+  taken = gst_rtc_sctp_send (self->sctp, &description, bytes + message->handed, size, size == rest, self->now);
+  message->is_busy = FALSE;
+  if (channel->state == RTC_DATA_CLOSED)
+    return TRUE; /* the peer did that meanwhile */
+  if (taken >= 0) {
+    handed_over (channel, message, taken);
+  } else {
+    channel->error = channel->error
+        ? channel->error
+        : g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_LINK, "SCTP takes nothing more for stream %d", channel->id);
+    rtc_data_finish_close (channel);
+  }
+  return TRUE;
+}
+
+/* Those that are to be closed, and have sent all. */
+static void
+reset_streams (RtcData *self)
+{
+  if (!self->wants_resets)
+    return;
+  self->wants_resets = FALSE;
+  for (guint i = self->channels->len; i-- > 0;) {
+    RtcDataChannel *channel;
+
+    if (i >= self->channels->len)
+      continue;
+    channel = g_ptr_array_index (self->channels, i);
+    if (channel->state != RTC_DATA_CLOSING || channel->reset_sent)
+      continue;
+    if (!g_queue_is_empty (&channel->queue)) {
+      self->wants_resets = TRUE;
+      continue;
+    }
+    channel->reset_sent = TRUE;
+    if (!gst_rtc_sctp_reset (self->sctp, channel->id, self->now) && channel->state != RTC_DATA_CLOSED)
+      rtc_data_finish_close (channel);
+  }
+}
+
+void
+rtc_data_pump (RtcData *self)
+{
+  RtcDataChannel *channel;
+
+  for (guint i = 0; i < self->active->len; i++)
+    ((RtcDataChannel *)g_ptr_array_index (self->active, i))->is_blocked = FALSE;
+  while (self->is_up && !self->is_over && (channel = pick (self)) && hand_over (channel)) {
+  }
+  if (self->is_up && !self->is_over)
+    reset_streams (self);
+}
