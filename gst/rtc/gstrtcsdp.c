@@ -66,13 +66,80 @@ gst_rtc_sdp_get_profile_level_id (const GstSDPMedia *media, gint payload)
   return NULL;
 }
 
+/* Each name of a field is kept by GLib as long as the process lives, so names that a peer made up must not become any:
+ * it would fill the memory, description by description. These are the parameters that RTP payload formats have. */
+static const gchar *const parameter_names[] = {"apt", "cbr", "config-uri", "depth", "emphasis", "interop-constraints",
+    "level-asymmetry-allowed", "level-id", "level-idx", "max-br", "max-cpb", "max-dpb", "max-fps", "max-fr", "max-fs",
+    "max-mbps", "max-smbps", "maxaveragebitrate", "maxplaybackrate", "maxptime", "minptime", "mode", "octet-align",
+    "packetization-mode", "profile", "profile-id", "profile-level-id", "profile-space", "ptime", "rtx-time",
+    "sprop-interleaving-depth", "sprop-maxcapturerate", "sprop-parameter-sets", "sprop-pps", "sprop-sps",
+    "sprop-stereo", "sprop-vps", "stereo", "tier", "tier-flag", "tx-mode", "usedtx", "useinbandfec", NULL};
+static const gchar *const feedback_names[] = {
+    "nack", "nack pli", "nack rpsi", "nack sli", "ccm fir", "ccm tmmbr", "goog-remb", "transport-cc", NULL};
+
+/* An a=fmtp, "96 apt=97;foo=bar", without what has no known name. (transfer full) */
+static gchar *
+known_parameters (const gchar *fmtp)
+{
+  gsize format = strcspn (fmtp, " ");
+  GString *known = g_string_new_len (fmtp, format);
+  gchar **parameters = g_strsplit (fmtp + format, ";", -1);
+
+  for (guint i = 0, n = 0; parameters[i]; i++) {
+    gchar *parameter = g_strstrip (parameters[i]), *name = g_strndup (parameter, strcspn (parameter, "="));
+
+    if (g_strv_contains (parameter_names, g_strchomp (name)))
+      g_string_append_printf (known, "%s%s", n++ ? ";" : " ", parameter);
+    g_free (name);
+  }
+  g_strfreev (parameters);
+  return g_string_free (known, FALSE);
+}
+
+static gboolean
+is_known_feedback (const gchar *value)
+{
+  const gchar *name = strchr (value, ' ');
+
+  return name && g_strv_contains (feedback_names, name + 1);
+}
+
+/* What the section says of one format, in words that are known. (transfer full) */
+static GstSDPMedia *
+without_strange_names (const GstSDPMedia *media, gint payload)
+{
+  GstSDPMedia *known;
+
+  gst_sdp_media_new (&known);
+  gst_sdp_media_set_media (known, gst_sdp_media_get_media (media));
+  for (guint i = 0; i < gst_sdp_media_attributes_len (media); i++) {
+    const GstSDPAttribute *attribute = gst_sdp_media_get_attribute (media, i);
+    const gchar *value = attribute->value;
+
+    if (!value || (atoi (value) != payload && *value != '*'))
+      continue;
+    if (strcmp (attribute->key, "fmtp") == 0) {
+      gchar *fmtp = known_parameters (value);
+
+      gst_sdp_media_add_attribute (known, "fmtp", fmtp);
+      g_free (fmtp);
+    } else if (strcmp (attribute->key, "rtpmap") == 0
+        || (strcmp (attribute->key, "rtcp-fb") == 0 && is_known_feedback (value))) {
+      gst_sdp_media_add_attribute (known, attribute->key, value);
+    }
+  }
+  return known;
+}
+
 GstCaps *
 gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload)
 {
-  GstCaps *caps = gst_sdp_media_get_caps_from_media (media, payload);
+  GstSDPMedia *known = without_strange_names (media, payload);
+  GstCaps *caps = gst_sdp_media_get_caps_from_media (known, payload);
   gchar *id;
   GstStructure *s;
 
+  gst_sdp_media_free (known);
   if (!caps)
     return NULL;
   s = gst_caps_get_structure (caps, 0);

@@ -500,6 +500,42 @@ GST_START_TEST (h264_profiles)
 }
 GST_END_TEST;
 
+/* GLib keeps the name of a field for ever: what a peer makes up must not become one. */
+GST_START_TEST (made_up_names)
+{
+  GQuark before = g_quark_from_string ("the last name before");
+
+  for (guint i = 0; i < 100; i++) {
+    gchar *fmtp = g_strdup_printf ("96 x-%u=1; profile-id = 2;packetization-mode=1;x%u;apt=97;=;;y-%u=z", i, i, i);
+    gchar *feedback = g_strdup_printf ("96 nack x-%u", i);
+    GstSDPMedia *media;
+    GstCaps *caps;
+    const GstStructure *s;
+
+    gst_sdp_media_new (&media);
+    gst_sdp_media_set_media (media, "video");
+    gst_sdp_media_add_format (media, "96");
+    gst_sdp_media_add_attribute (media, "rtpmap", "96 VP9/90000");
+    gst_sdp_media_add_attribute (media, "fmtp", fmtp);
+    gst_sdp_media_add_attribute (media, "rtcp-fb", "* nack");
+    gst_sdp_media_add_attribute (media, "rtcp-fb", feedback);
+    gst_sdp_media_add_attribute (media, feedback, fmtp);
+    caps = gst_rtc_sdp_format_caps (media, 96);
+    s = gst_caps_get_structure (caps, 0);
+    assert_equals_string (gst_structure_get_string (s, "encoding-name"), "VP9");
+    assert_equals_string (gst_structure_get_string (s, "packetization-mode"), "1");
+    assert_equals_string (gst_structure_get_string (s, "profile-id"), "2");
+    assert_equals_string (gst_structure_get_string (s, "apt"), "97");
+    fail_unless (gst_structure_has_field (s, "rtcp-fb-nack"));
+    gst_caps_unref (caps);
+    gst_sdp_media_free (media);
+    g_free (fmtp);
+    g_free (feedback);
+  }
+  fail_unless (g_quark_from_string ("the first name after") - before < 20, "made-up names are kept");
+}
+GST_END_TEST;
+
 static Suite *
 rtcsdp_suite (void)
 {
@@ -514,6 +550,7 @@ rtcsdp_suite (void)
   tcase_add_loop_test (bad, damaged_offers, 0, G_N_ELEMENTS (damages));
   tcase_add_test (bad, what_is_no_description);
   tcase_add_test (bad, huge_descriptions);
+  tcase_add_test (bad, made_up_names);
   suite_add_tcase (s, codecs);
   tcase_add_loop_test (codecs, h264_profiles, 0, G_N_ELEMENTS (profiles));
   return s;
