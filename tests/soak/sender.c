@@ -8,7 +8,8 @@
  *
  * What gst-launch-1.0 does, and it can be asked for the memory that it uses. Says on top of the common lines:
  *
- *   here PEER, left PEER   rtcbin's messages rtc-peer-joined and rtc-peer-left */
+ *   here PEER, left PEER   rtcbin's messages rtc-peer-joined and rtc-peer-left
+ *   stats NAME TEXT        to "stats NAME": rtcbin's stats, as text */
 
 static gboolean
 on_message (GstBus *bus, GstMessage *message, gpointer user_data)
@@ -31,7 +32,17 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
 static void
 on_command (const gchar *command, const gchar *name, const gchar *argument, gpointer user_data)
 {
-  soak_lines_say ("error %s the sender knows no %s", name, command);
+  g_autoptr (GstElement) rtc = gst_bin_get_by_name (user_data, "rtc");
+  g_autoptr (GstStructure) stats = NULL;
+  g_autofree gchar *text = NULL;
+
+  if (!rtc || !g_str_equal (command, "stats")) {
+    soak_lines_say ("error %s the sender knows no %s", name, command);
+    return;
+  }
+  g_object_get (rtc, "stats", &stats, NULL);
+  text = gst_structure_to_string (stats);
+  soak_lines_say ("stats %s %s", name, text);
 }
 
 int
@@ -53,7 +64,7 @@ main (int argc, char **argv)
   bus = gst_element_get_bus (pipeline);
   watch = gst_bus_add_watch (bus, on_message, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  soak_lines_run (on_command, NULL);
+  soak_lines_run (on_command, pipeline);
   g_source_remove (watch);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return 0;
