@@ -479,6 +479,36 @@ install_native_properties (GObjectClass *klass)
           RW | GST_PARAM_MUTABLE_READY));
 }
 
+static void
+install_stats_property (GObjectClass *klass)
+{
+  /**
+   * GstRtcBin:stats:
+   *
+   * `application/x-rtcbin-stats` with two arrays. `tracks`, of what is sent: `pad`, `codec` (strings), `packets`,
+   * `bytes`, `frames`, `key-frames` (guint64), `key-frame-requests`, `peers` (guint). `peers`: `peer-id`,
+   * `display-name`, `state`, `session`, `transport-state` (strings), `connects` (guint, how often it was connected),
+   * `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
+   * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something),
+   * `round-trip-time` (that of a line), and an array `lines` of what is sent and received.
+   *
+   * A line has `mid`, `kind`, `codec` (strings), `sends`, `receives` (gboolean) and `packets-`, `bytes-` and
+   * `bitrate-`, each with `sent` or `received` behind it (guint64; bits a second). RTCP adds, with the meanings and
+   * units of the W3C's statistics and some seconds after the beginning: what the peer lacks of what is sent to it,
+   * `remote-packets-lost` (gint64, all in all), `remote-fraction-lost` (gdouble from 0 to 1, lately), `remote-jitter`
+   * and `round-trip-time` (gdouble, seconds); and of what it sends `packets-lost`, `fraction-lost` and `jitter`. Lost
+   * is what did not come the first time, even if it was sent again. The transport native also tells what the peer asked
+   * for, `nack-count`, `pli-count` and `fir-count` (guint) and `retransmitted-packets-sent` and `-bytes-sent`
+   * (guint64), and of a peer how it is reached: `ice` (`lite` or `full`), `tls-version`, `dtls-cipher`, `srtp-cipher`
+   * (strings).
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "State, set-up times and counts of every track and peer",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
 void
 gst_rtc_bin_install_properties (GObjectClass *klass)
 {
@@ -536,29 +566,5 @@ gst_rtc_bin_install_properties (GObjectClass *klass)
           "What carries the media: auto (the best one there is), native or webrtcbin. Set before the element leaves "
           "NULL",
           DEFAULT_TRANSPORT, RW | GST_PARAM_MUTABLE_READY));
-  /**
-   * GstRtcBin:stats:
-   *
-   * `application/x-rtcbin-stats` with two arrays. `tracks`, of what is sent: `pad`, `codec` (strings), `packets`,
-   * `bytes`, `frames`, `key-frames` (guint64), `key-frame-requests`, `peers` (guint). `peers`: `peer-id`,
-   * `display-name`, `state`, `session`, `transport-state` (strings), `connects` (guint, how often it was connected),
-   * `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
-   * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something),
-   * `round-trip-time` (that of a line), and an array `lines` of what is sent and received.
-   *
-   * A line has `mid`, `kind`, `codec` (strings), `sends`, `receives` (gboolean) and `packets-`, `bytes-` and
-   * `bitrate-`, each with `sent` or `received` behind it (guint64; bits a second). RTCP adds, with the meanings and
-   * units of the W3C's statistics and some seconds after the beginning: what the peer lacks of what is sent to it,
-   * `remote-packets-lost` (gint64, all in all), `remote-fraction-lost` (gdouble from 0 to 1, lately), `remote-jitter`
-   * and `round-trip-time` (gdouble, seconds); and of what it sends `packets-lost`, `fraction-lost` and `jitter`. Lost
-   * is what did not come the first time, even if it was sent again. The transport native also tells what the peer asked
-   * for, `nack-count`, `pli-count` and `fir-count` (guint) and `retransmitted-packets-sent` and `-bytes-sent`
-   * (guint64), and of a peer how it is reached: `ice` (`lite` or `full`), `tls-version`, `dtls-cipher`, `srtp-cipher`
-   * (strings).
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (klass, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics", "State, set-up times and counts of every track and peer",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  install_stats_property (klass);
 }
