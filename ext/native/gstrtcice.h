@@ -70,6 +70,9 @@ struct _GstRtcIceClass
   /* Where the peer is sent to. FALSE: nowhere yet, or through a relay. */
   gboolean (*get_address) (GstRtcIce *ice, RtcAddress *remote);
 
+  /* This machine sends from SOURCE to the peer now, and no more from where it did. */
+  void (*moved) (GstRtcIce *ice, const RtcAddress *source);
+
   /* New credentials; gather() and set_remote() follow, and what there was goes on meanwhile. NULL: another agent is
    * made beside this one instead. */
   void (*restart) (GstRtcIce *ice);

@@ -10,6 +10,7 @@
 #include "gstrtcice.h"
 #include "gstrtcicenice.h"
 #include "gstrtciceservers.h"
+#include "gstrtcicespare.h"
 #include "gstrtcinterfaces.h"
 #include "gstrtcudp.h"
 #include "core/rtccandidate.h"
@@ -28,8 +29,8 @@
 #define STUN_HEADER 20
 #define STUN_SUCCESS 1 /* the first byte of a success response */
 #define PROBE_LIFE (3 * G_TIME_SPAN_SECOND) /* after that there is no use in looking for its answer */
-/* As in rtcicelite: more than what packets overtake one another by. */
-#define MEDIA_MOVED (200 * G_TIME_SPAN_MILLISECOND)
+/* More than what packets overtake one another by. */
+#define MEDIA_MOVED (50 * G_TIME_SPAN_MILLISECOND)
 /* Browsers send a dozen. Each makes a pair with each of ours. */
 #define MAX_REMOTE 64
 /* A TURN server that answers does so in two round trips. */
@@ -67,6 +68,7 @@ typedef struct
   gboolean relay_only;
   gboolean gso;
   gboolean may_send; /* the peer consents, as the agent sees it */
+  GstRtcSpare *spare; /* that is sent on instead; NULL: none */
   int direct; /* socket to send on without the agent; -1: through it (relays, TCP) */
   RtcAddress remote;
   gint64 remote_heard; /* microseconds; when something authentic came from there */
@@ -134,6 +136,7 @@ readable (int fd, gpointer user_data)
       self->base.events->datagram (self->space + i * DATAGRAM, messages[i].length, self->now, self->base.user_data);
     }
   }
+  self->from = NULL;
   g_object_unref (agent);
 }
 
@@ -264,6 +267,7 @@ on_selected (
   GSocket *socket = nice_agent_get_selected_socket (agent, stream, component);
 
   self->direct = -1;
+  g_clear_pointer (&self->spare, gst_rtc_spare_free);
   if (socket && local->type != NICE_CANDIDATE_TYPE_RELAYED && local->transport == NICE_CANDIDATE_TRANSPORT_UDP
       && gst_rtc_ice_address (&remote->addr, &self->remote))
     self->direct = g_socket_get_fd (socket);
@@ -373,6 +377,14 @@ agent_send (GstRtcIce *ice, const GstRtcIceBatch *batch)
   const guint8 *data = batch->data;
   guint sent = 0;
 
+  if (self->spare) {
+    errno = 0;
+    if (gst_rtc_spare_send (self->spare, &self->remote, batch))
+      return TRUE;
+    if (gst_rtc_udp_is_unreachable (errno))
+      ice->events->unreachable (ice->user_data);
+    return FALSE;
+  }
   if (self->direct >= 0) {
     errno = 0;
     if (gst_rtc_udp_send_on (self->direct, FALSE, &self->gso, &self->remote, batch->data, batch->sizes, batch->n)
@@ -419,6 +431,17 @@ agent_probe (GstRtcIce *ice, guint8 *data, gsize size)
     return FALSE;
   self->probed = g_get_monotonic_time ();
   return agent_send (ice, &batch);
+}
+
+static void
+agent_moved (GstRtcIce *ice, const RtcAddress *source)
+{
+  Agent *self = (Agent *)ice;
+
+  /* A range of ports is what a firewall lets through. */
+  if (self->direct < 0 || self->spare || self->min_port || !gst_rtc_interfaces_has (&self->addresses, source))
+    return;
+  self->spare = gst_rtc_spare_new (self->poll, ice);
 }
 
 static gboolean
@@ -469,6 +492,7 @@ agent_free (GstRtcIce *ice)
 
   for (guint i = 0; i < n; i++)
     fds[i] = g_array_index (self->sockets, Socket, i).fd;
+  g_clear_pointer (&self->spare, gst_rtc_spare_free);
   unwatch_all (self);
   g_array_unref (self->sockets);
   if (self->relay_timer)
@@ -497,6 +521,7 @@ static const GstRtcIceClass full_class = {
     .heard = agent_heard,
     .probe = agent_probe,
     .get_address = agent_get_address,
+    .moved = agent_moved,
     .add_stats = agent_add_stats,
     .free = agent_free,
 };

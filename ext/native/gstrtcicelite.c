@@ -304,6 +304,16 @@ agent_get_address (GstRtcIce *ice, RtcAddress *remote)
   return to != NULL;
 }
 
+/* Until the peer is heard on another of our addresses the system chooses. */
+static void
+agent_moved (GstRtcIce *ice, const RtcAddress *source)
+{
+  Agent *self = (Agent *)ice;
+
+  for (guint i = 0; gst_rtc_interfaces_has (&self->lite->addresses, source) && i < G_N_ELEMENTS (self->ways); i++)
+    self->ways[i].local.family = 0;
+}
+
 static void
 agent_heard (GstRtcIce *ice)
 {
@@ -365,6 +375,7 @@ static const GstRtcIceClass lite_class = {
     .heard = agent_heard,
     .probe = agent_probe,
     .get_address = agent_get_address,
+    .moved = agent_moved,
     .restart = agent_restart,
     .add_stats = agent_add_stats,
     .free = agent_free,

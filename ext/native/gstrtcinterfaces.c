@@ -129,3 +129,17 @@ gst_rtc_interfaces_advertise (const GstRtcTransportAddresses *wanted, const gcha
   g_strfreev (list);
   return found;
 }
+
+gboolean
+gst_rtc_interfaces_has (const GstRtcTransportAddresses *wanted, const RtcAddress *address)
+{
+  GPtrArray *list = gst_rtc_interfaces_list (wanted, NULL);
+  gchar *text = rtc_address_ip_to_string (address);
+  gboolean found = FALSE;
+
+  for (guint i = 0; list && i < list->len; i++)
+    found |= g_strcmp0 (g_ptr_array_index (list, i), text) == 0;
+  g_clear_pointer (&list, g_ptr_array_unref);
+  g_free (text);
+  return found;
+}

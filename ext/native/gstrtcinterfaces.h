@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "rtcaddress.h"
 #include "rtc/gstrtctransport.h"
 
 G_BEGIN_DECLS
@@ -19,5 +20,8 @@ GPtrArray *gst_rtc_interfaces_list (const GstRtcTransportAddresses *wanted, GErr
 /* What peers are told in place of IP, which is one of this machine's addresses: IP itself, the address of its family in
  * WANTED->advertise, or NULL: nothing, when only the other family has one there. (transfer full) Any thread. */
 gchar *gst_rtc_interfaces_advertise (const GstRtcTransportAddresses *wanted, const gchar *ip);
+
+/* Whether ADDRESS, its port aside, is one of these. */
+gboolean gst_rtc_interfaces_has (const GstRtcTransportAddresses *wanted, const RtcAddress *address);
 
 G_END_DECLS

@@ -87,20 +87,23 @@ gst_rtc_native_path_tick (GstRtcNative *t, gint64 now)
     gst_rtc_native_path_act (t, actions);
 }
 
-void
-gst_rtc_native_path_unreachable (GstRtcNative *t)
-{
-  /* A probe would meet the same, and this is called from inside of send(). */
-  guint actions = rtc_path_broken (t->path, FALSE, g_get_monotonic_time ()) & ~RTC_PATH_PROBE;
-
-  gst_rtc_native_path_act (t, actions);
-}
-
 /* Whether DTLS and the agent in use are such that the path is to be watched. */
 static gboolean
 is_watched (GstRtcNative *t)
 {
   return !t->closed && t->ice && !t->hung_up && t->state >= GST_RTC_TRANSPORT_CONNECTED;
+}
+
+void
+gst_rtc_native_path_unreachable (GstRtcNative *t)
+{
+  RtcAddress remote, source;
+
+  /* With no way at all there is nothing that a restart could offer; the system tells when there is one again. */
+  if (is_watched (t) && t->ice->klass->get_address (t->ice, &remote) && !gst_rtc_netlink_get_source (&remote, &source))
+    return;
+  /* A probe would meet the same, and this is called from inside of send(). */
+  gst_rtc_native_path_act (t, rtc_path_broken (t->path, FALSE, g_get_monotonic_time ()) & ~RTC_PATH_PROBE);
 }
 
 static void
@@ -136,6 +139,7 @@ gst_rtc_native_path_interfaces_changed (GstRtcNative *t)
       || rtc_address_equal (&source, &t->source))
     return;
   t->source = source;
+  t->ice->klass->moved (t->ice, &source);
   gst_rtc_native_path_act (t, rtc_path_broken (t->path, TRUE, g_get_monotonic_time ()));
 }
 

@@ -91,6 +91,9 @@ gst_rtc_native_leg_connected (GstRtcNative *t, GstRtcNativeLeg *leg)
   t->next = NULL;
   t->restarting = FALSE;
   gst_rtc_native_path_renewed (t);
+  /* What was sent to where the peer is no more is lost. */
+  if (rtc_path_is_probing (t->path))
+    gst_rtc_native_path_act (t, RTC_PATH_BACK);
 }
 
 typedef struct

@@ -44,8 +44,8 @@ readable (int fd, gpointer user_data)
 GstRtcNetlink *
 gst_rtc_netlink_new (GstRtcPoll *poll, GstRtcNetlinkFunc func, gpointer user_data)
 {
-  struct sockaddr_nl address = {
-      .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+  struct sockaddr_nl address = {.nl_family = AF_NETLINK,
+      .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
   int fd = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
   GstRtcNetlink *self;
 

@@ -9,7 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* Tells when links or addresses of this machine change (rtnetlink), without asking again and again. Loop thread. */
+/* Tells when links, addresses or routes of this machine change (rtnetlink), without asking again and again. Routes
+ * follow their addresses, so without them one would look too early. Loop thread. */
 typedef struct _GstRtcNetlink GstRtcNetlink;
 typedef void (*GstRtcNetlinkFunc) (gpointer user_data);
 

@@ -50,6 +50,7 @@ struct _RtcPath
   gboolean answers; /* the peer is known to */
   gint64 restart_at; /* not before */
   gboolean silent;
+  gboolean moved; /* and not heard since */
   RtcAddress mapped; /* family 0: not known */
 
   guint8 ids[OUTSTANDING][RTC_STUN_ID_SIZE];
@@ -125,7 +126,7 @@ note_traffic (RtcPath *self, gint64 now)
 static guint
 alive (RtcPath *self, gint64 now)
 {
-  gboolean gap = self->probing_since >= 0 && now - self->probing_since >= GAP;
+  gboolean gap = self->moved || (self->probing_since >= 0 && now - self->probing_since >= GAP);
 
   if (gap) {
     self->stats.n_gaps++;
@@ -133,6 +134,7 @@ alive (RtcPath *self, gint64 now)
   }
   self->last_heard = now;
   self->probing_since = -1;
+  self->moved = FALSE;
   self->silent = FALSE;
   if (!self->first_probes)
     self->probe_at = -1;
@@ -193,8 +195,10 @@ rtc_path_broken (RtcPath *self, gboolean changed, gint64 now)
 {
   if (!self->key)
     return 0;
-  if (changed)
+  if (changed) {
     self->restart_at = now;
+    self->moved = TRUE;
+  }
   if (self->probing_since < 0)
     self->probing_since = now;
   self->probe_at = now + PROBE_INTERVAL;
@@ -261,6 +265,8 @@ rtc_path_write_probe (RtcPath *self, guint8 *out, gint64 now)
       .id = id,
       .username = self->username,
       .priority = (110u << 24) | (65535u << 8) | 255u, /* peer-reflexive: RFC 8445, section 7.1.1 */
+      /* Who controls says with it which pair is in use: a lite peer, and Chromium, follow at once. */
+      .use_candidate = self->controlling,
       .controlling = self->controlling,
       .tie_breaker = self->tie_breaker,
   };
@@ -274,6 +280,12 @@ gboolean
 rtc_path_has_consent (const RtcPath *self, gint64 now)
 {
   return now - self->last_heard < CONSENT;
+}
+
+gboolean
+rtc_path_is_probing (const RtcPath *self)
+{
+  return self->probing_since >= 0;
 }
 
 gboolean

@@ -62,6 +62,9 @@ guint rtc_path_tick (RtcPath *path, gint64 now);
 /* OUT: of RTC_PATH_MAX_PROBE bytes. Returns: the size. */
 gsize rtc_path_write_probe (RtcPath *path, guint8 *out, gint64 now);
 
+/* Whether nothing was heard for longer than usual. */
+gboolean rtc_path_is_probing (const RtcPath *path);
+
 /* Whether RTC_PATH_SILENT was the last word. */
 gboolean rtc_path_is_silent (const RtcPath *path);
 

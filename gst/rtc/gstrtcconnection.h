@@ -60,6 +60,7 @@ struct _GstRtcConnection
   GArray *lines; /* of GstRtcLine */
   gboolean remote_known; /* candidates may be passed on */
   gboolean restarting; /* our offer to restart ICE waits for its answer */
+  gboolean restart_again; /* and another one is to follow */
   guint64 restarted; /* milliseconds of the monotonic clock; when ICE was restarted last, 0: never */
   GPtrArray *waiting; /* candidates of the peer that came before that, of GstRtcConnectionEvent */
   GPtrArray *entries; /* pads where what was received enters the elements behind the transport; then the reaper's */

@@ -36,8 +36,8 @@ make_restart (GstRtcPeer *self, GstRtcConnection *connection)
 {
   guint64 now = gst_rtc_peer_now ();
 
-  if (connection->restarted
-      && now < connection->restarted + (connection->restarting ? ANSWER_LOST_MS : SAME_RESTART_MS))
+  connection->restart_again = connection->restarting && now < connection->restarted + ANSWER_LOST_MS;
+  if (connection->restart_again)
     return;
   GST_INFO_OBJECT (self->bin, "peer %s: ICE is restarted", self->info->id);
   connection->restarting = TRUE;
@@ -69,7 +69,8 @@ gst_rtc_peer_restart_requested (GstRtcPeer *self, const RtcMessage *message)
 
   if (!is_about (connection, message) || !can_restart (connection) || self->session.offerer != RTC_SESSION_OFFERER_US)
     return FALSE;
-  make_restart (self, connection);
+  if (gst_rtc_peer_now () >= connection->restarted + (connection->restarting ? ANSWER_LOST_MS : SAME_RESTART_MS))
+    make_restart (self, connection);
   return TRUE;
 }
 
@@ -120,5 +121,7 @@ gst_rtc_peer_restart_answered (GstRtcPeer *self, const RtcMessage *message)
     g_error_free (error);
   }
   g_clear_pointer (&answer, gst_sdp_message_free);
+  if (connection->restart_again)
+    make_restart (self, connection);
   return TRUE;
 }

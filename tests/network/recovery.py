@@ -21,7 +21,7 @@ import statistics
 import sys
 import time
 
-from network import Nat, Network, Peer
+from network import ADDRESSES, Nat, Network, Peer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GAP = 0.12  # between frames, that is more than jitter
@@ -141,7 +141,7 @@ def main():
     bad = 0
     try:
         for case in options.cases:
-            network.nat = Nat("192.0.2.2") if case == "nat" else None
+            network.nat = Nat(ADDRESSES["b"]) if case == "nat" else None
             link = Link(network, options.agent, options.viewer)
             times = []
             try:

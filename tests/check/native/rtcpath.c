@@ -55,7 +55,7 @@ take_probe (Fixture *f)
   g_assert_cmpint (message.klass, ==, RTC_STUN_REQUEST);
   g_assert_cmpmem (message.username, message.username_size, "theirs:ours", 11);
   g_assert_true (rtc_stun_check_fingerprint (&message) && rtc_stun_check_integrity (&message, key));
-  g_assert_true (message.has_priority && message.controlling && !message.use_candidate);
+  g_assert_true (message.has_priority && message.controlling && message.use_candidate);
   if (f->deaf)
     return;
   g_assert_true (rtc_address_parse (&from, "192.0.2.1", f->port));
