@@ -68,10 +68,26 @@ gst_rtc_ice_servers_check (const gchar *text, GError **error)
   return usable;
 }
 
+/* The signaling server may tell us what was told to it by us. */
+static gboolean
+is_known (GstRtcIceServers *self, const RtcIceUrl *url)
+{
+  for (guint i = 0; i < self->list->len; i++) {
+    const RtcIceUrl *other = ((Server *)g_ptr_array_index (self->list, i))->url;
+
+    if (url->relays == other->relays && url->tcp == other->tcp && url->port == other->port
+        && g_str_equal (url->host, other->host) && g_str_equal (url->user, other->user)
+        && g_str_equal (url->password, other->password))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 static void
 add_server (GstRtcIceServers *self, const gchar *text)
 {
   GError *error = NULL;
+  RtcIceUrl *url;
   Server *server;
 
   if (!gst_rtc_ice_servers_check (text, &error)) {
@@ -79,9 +95,14 @@ add_server (GstRtcIceServers *self, const gchar *text)
     g_error_free (error);
     return;
   }
+  url = rtc_ice_url_parse (text, NULL);
+  if (is_known (self, url)) {
+    rtc_ice_url_free (url);
+    return;
+  }
   server = g_new0 (Server, 1);
   server->servers = self;
-  server->url = rtc_ice_url_parse (text, NULL);
+  server->url = url;
   server->addresses = g_ptr_array_new_with_free_func (g_free);
   if (g_hostname_is_ip_address (server->url->host))
     g_ptr_array_add (server->addresses, g_strdup (server->url->host));

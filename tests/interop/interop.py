@@ -2,7 +2,7 @@
 # rtclink: runs one test between rtcbin and other implementations of WebRTC
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""usage: netns-run interop.py [--transport NAME] CASE   (--list names the cases)
+"""usage: netns-run interop.py [--transport NAME] CASE   (--list names the cases of a transport)
 
 Exits 0 when the case passed, 1 with a sentence when it did not, 77 when a program that it needs is not installed. What
 the processes said is kept in RTC_TEST_ARTEFACTS, where that is set.
@@ -10,6 +10,7 @@ the processes said is kept in RTC_TEST_ARTEFACTS, where that is set.
 environment:
   RTC_PEER_PYTHON     Python with the packages of tests/peers/requirements.txt
   RTC_PEER_PION       the program built from tests/peers/pion
+  RTC_TEST_TURNSERVER coturn's turnserver (default: where scripts/setup puts it)
   RTC_TEST_ARTEFACTS  folder for logs
 """
 
@@ -24,12 +25,13 @@ import traceback
 import badinput
 import cases
 import leaves
+import turn
 from harness import Bench, Failure
 
 SKIPPED = 77
 
 
-def all_cases():
+def all_cases(transport):
     """Name to (function of a Bench, peers that it needs)."""
     found = {}
 
@@ -59,6 +61,9 @@ def all_cases():
         add(name, function, needs=("pion",))
     add("nothing-leaves", leaves.nothing_leaves, needs=())
     add("names-are-not-looked-up", leaves.names_are_not_looked_up, needs=())
+    if transport == "native":
+        for name, (function, arguments, needs) in turn.CASES.items():
+            add(name, function, *arguments.items(), needs=(*needs, "coturn"))
     return found
 
 
@@ -76,6 +81,8 @@ def lacking(needs):
     pion = os.environ.get("RTC_PEER_PION", "")
     if "pion" in needs and not os.access(pion, os.X_OK):
         return f"RTC_PEER_PION ({pion or 'not set'}) is no program: build tests/peers/pion with go build"
+    if "coturn" in needs and not os.access(turn.TURNSERVER, os.X_OK):
+        return f"{turn.TURNSERVER} is no program: run scripts/setup test"
     if not shutil.which("gst-launch-1.0"):
         return "gst-launch-1.0 is not installed: run scripts/setup test"
     return None
@@ -87,7 +94,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("case", nargs="?")
     arguments = parser.parse_args()
-    known = all_cases()
+    known = all_cases(arguments.transport)
     if arguments.list:
         print("\n".join(known))
         return 0
