@@ -40,6 +40,15 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_receiver_debug);
 #define MAX_WAITING 1024 /* packets, and those of the latency at 4 a millisecond */
 #define MAX_QUEUED 8000 /* rtpjitterbuffer blocks at 10,000 */
 
+/* How long a lost packet of video is waited for, milliseconds, whatever the latency is: what it is for comes late then,
+ * but without it nothing comes until the key frame that is asked for, which is not there earlier and ten times as
+ * large. Time for some round trips, as retransmissions and requests for them are lost, too. */
+#define PATIENCE 500
+
+/* So many packets in a row and a stream begins, without waiting for the latency: that is what the one who plays it
+ * does. With one alone it could be the wrong one, when they come out of order. */
+#define FASTSTART 2
+
 /* Where packets come out. */
 
 /* Lock held. */
@@ -59,6 +68,27 @@ gst_rtc_native_receiver_count_waiting (GstRtcNativeReceiver *self, GstRtcStream 
 {
   if (++stream->waiting > MIN (MAX_WAITING + 4 * self->latency, MAX_QUEUED))
     set_behind (stream, TRUE);
+}
+
+/* Patience is no latency: who plays the stream waits for the latency that was asked for, always, and the jitterbuffer
+ * for what was lost, then only. */
+static GstPadProbeReturn
+on_query (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstRtcStream *stream = user_data;
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+  GstClockTime min, max, patience;
+  gboolean live;
+
+  /* What is pulled has its answer. */
+  if (!(info->type & GST_PAD_PROBE_TYPE_PULL) || GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return GST_PAD_PROBE_OK;
+  g_mutex_lock (&stream->receiver->lock);
+  patience = stream->patience * GST_MSECOND;
+  g_mutex_unlock (&stream->receiver->lock);
+  gst_query_parse_latency (query, &live, &min, &max);
+  gst_query_set_latency (query, live, min > patience ? min - patience : 0, max);
+  return GST_PAD_PROBE_OK;
 }
 
 static GstPadProbeReturn
@@ -132,6 +162,7 @@ on_pad_added (GstElement *rtpbin, GstPad *pad, gpointer user_data)
     stream->pad = gst_object_ref (pad);
     stream->hold = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, hold, NULL, NULL);
     gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, on_output, stream, NULL);
+    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM, on_query, stream, NULL);
   } else {
     gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_DATA_DOWNSTREAM, drop, NULL, NULL);
   }
@@ -185,6 +216,21 @@ on_request_aux_receiver (GstElement *rtpbin, guint session, gpointer user_data)
   return bin;
 }
 
+/* Lock held. */
+static void
+set_up_jitterbuffer (GstRtcNativeReceiver *self, GstRtcStream *stream, GstElement *jitterbuffer)
+{
+  GstCaps *caps = g_hash_table_lookup (self->formats, GINT_TO_POINTER (stream->line->payload));
+  gboolean nack = gst_structure_has_field (gst_caps_get_structure (caps, 0), "rtcp-fb-nack");
+
+  stream->patience = 0;
+  if (nack && stream->line->kind == GST_RTC_KIND_VIDEO && self->latency < PATIENCE)
+    stream->patience = PATIENCE - self->latency;
+  /* It would expect the next packet when it thinks that it is time, and take it for lost before it is sent. */
+  g_object_set (jitterbuffer, "do-retransmission", nack, "rtx-next-seqnum", FALSE, "latency",
+      self->latency + stream->patience, "faststart-min-packets", FASTSTART, NULL);
+}
+
 /* The source's thread, with locks of rtpbin held. */
 static void
 on_new_jitterbuffer (GstElement *rtpbin, GstElement *jitterbuffer, guint session, guint ssrc, gpointer user_data)
@@ -195,11 +241,8 @@ on_new_jitterbuffer (GstElement *rtpbin, GstElement *jitterbuffer, guint session
   g_mutex_lock (&self->lock);
   stream = gst_rtc_native_receiver_find (self, ssrc);
   if (stream) {
-    GstCaps *caps = g_hash_table_lookup (self->formats, GINT_TO_POINTER (stream->line->payload));
-
     gst_object_replace ((GstObject **)&stream->jitterbuffer, GST_OBJECT (jitterbuffer));
-    g_object_set (jitterbuffer, "do-retransmission",
-        gst_structure_has_field (gst_caps_get_structure (caps, 0), "rtcp-fb-nack"), NULL);
+    set_up_jitterbuffer (self, stream, jitterbuffer);
   }
   g_mutex_unlock (&self->lock);
 }
