@@ -38,7 +38,8 @@ gboolean gst_rtc_udp_is_unreachable (int error);
 typedef void (*GstRtcUdpFunc) (
     const RtcAddress *from, const RtcAddress *to, guint8 *data, gsize size, gpointer user_data);
 
-/* Reads what is there, at most a few hundred datagrams: others want to be served too. */
+/* Reads what is there: at most a few hundred datagrams, and fewer when they cost more than a millisecond. Others want
+ * to be served too; the rest waits in the socket. */
 void gst_rtc_udp_receive (GstRtcUdp *udp, GstRtcUdpFunc func, gpointer user_data);
 
 G_END_DECLS
