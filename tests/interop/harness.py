@@ -169,8 +169,9 @@ class Peer(Process):
 class Pipeline(Process):
     """gst-launch-1.0 -m: its messages are in its output. With -f, so that one that crashes ends."""
 
-    def __init__(self, name, line, log_folder, **more):
-        super().__init__(name, ["gst-launch-1.0", "-m", "-f", *shlex.split(line)], log_folder, **more)
+    def __init__(self, name, line, log_folder, netns=None, **more):
+        enter = ["nsenter", f"--net={netns}"] if netns else []
+        super().__init__(name, [*enter, "gst-launch-1.0", "-m", "-f", *shlex.split(line)], log_folder, **more)
         pipelines.append(self)
 
     def end(self, *arguments, **more):
@@ -214,8 +215,9 @@ class Bench:
         self.processes.append(process)
         return process
 
-    def pipeline(self, name, *parts):
-        return self._start(Pipeline(name, " ".join(parts), self.folder, GST_DEBUG_NO_COLOR="1"))
+    def pipeline(self, name, *parts, netns=None):
+        """NETNS: the path of another network's namespace (netns-run --two)."""
+        return self._start(Pipeline(name, " ".join(parts), self.folder, netns, GST_DEBUG_NO_COLOR="1"))
 
     def listener(self, *parts, name="pipeline", signal_options=""):
         """A pipeline with the embedded server, once it listens."""
@@ -229,9 +231,10 @@ class Bench:
         wait_until(lambda: listening(ADDRESS, PORT), 15, f"{name} does not listen on {ADDRESS}:{PORT}")
         return started
 
-    def caller(self, *parts, name="caller", signal_options=""):
+    def caller(self, *parts, name="caller", signal_options="", netns=None):
         return self.pipeline(
-            name, f"wssignalsrc uri={URI} {signal_options} !", f"rtcbin name=rtc transport={self.transport}", *parts)
+            name, f"wssignalsrc uri={URI} {signal_options} !", f"rtcbin name=rtc transport={self.transport}", *parts,
+            netns=netns)
 
     def aiortc(self, *arguments, name="aiortc"):
         python = os.environ.get("RTC_PEER_PYTHON", sys.executable)

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import traceback
 
+import addresses
 import badinput
 import cases
 import leaves
@@ -64,6 +65,8 @@ def all_cases(transport):
     if transport == "native":
         for name, (function, arguments, needs) in turn.CASES.items():
             add(name, function, *arguments.items(), needs=(*needs, "coturn"))
+        for name, (function, arguments) in addresses.CASES.items():
+            add(name, function, *arguments.items(), needs=())
     return found
 
 
