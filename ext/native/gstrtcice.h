@@ -16,6 +16,12 @@ G_BEGIN_DECLS
 typedef struct _GstRtcIce GstRtcIce;
 typedef struct _GstRtcIceClass GstRtcIceClass;
 
+typedef enum
+{
+  GST_RTC_ICE_RENEWED = 1 << 0, /* its first check with the credentials of a restart */
+  GST_RTC_ICE_MOVED = 1 << 1, /* it is sent to another address now */
+} GstRtcIceChanges;
+
 typedef struct
 {
   /* A local candidate ("candidate:1 1 udp .."); NULL: no more. */
@@ -29,9 +35,8 @@ typedef struct
    * microseconds, monotonic. Returns whether it was an answer to a probe. */
   gboolean (*datagram) (guint8 *data, gsize size, gint64 now, gpointer user_data);
 
-  /* An authentic check of the peer came, as far as the agent sees them. RENEWED: the first with the credentials of a
-   * restart. */
-  void (*heard) (gboolean renewed, gint64 now, gpointer user_data);
+  /* The peer is heard by what is ICE's own, as far as the agent sees it, or moved. CHANGES: GstRtcIceChanges. */
+  void (*heard) (guint changes, gint64 now, gpointer user_data);
 
   /* The system says that there is no way to the peer (any more). From inside of send(). */
   void (*unreachable) (gpointer user_data);

@@ -418,6 +418,7 @@ agent_heard (GstRtcIce *ice)
   } else if (from.family == self->remote.family && self->now - self->remote_heard > MEDIA_MOVED) {
     self->remote = from;
     self->remote_heard = self->now;
+    ice->events->heard (GST_RTC_ICE_MOVED, self->now, ice->user_data);
   }
 }
 

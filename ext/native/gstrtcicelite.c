@@ -113,7 +113,9 @@ take_check (GstRtcLite *self, const RtcAddress *from, const RtcAddress *to, guin
 
     note_way (agent, from, to, TRUE, now);
     agent_set_state (agent, GST_RTC_TRANSPORT_CONNECTED);
-    agent->base.events->heard ((changes & RTC_ICE_LITE_RESTARTED) != 0, now, agent->base.user_data);
+    agent->base.events->heard ((changes & RTC_ICE_LITE_RESTARTED ? GST_RTC_ICE_RENEWED : 0)
+            | (changes & RTC_ICE_LITE_MOVED ? GST_RTC_ICE_MOVED : 0),
+        now, agent->base.user_data);
   }
 }
 
@@ -319,8 +321,11 @@ agent_heard (GstRtcIce *ice)
 {
   Agent *self = (Agent *)ice;
 
-  rtc_ice_lite_peer_heard (self->peer, &self->from, self->now);
+  gboolean moved = rtc_ice_lite_peer_heard (self->peer, &self->from, self->now);
+
   note_way (self, &self->from, &self->to, FALSE, self->now);
+  if (moved)
+    ice->events->heard (GST_RTC_ICE_MOVED, self->now, ice->user_data);
 }
 
 static void

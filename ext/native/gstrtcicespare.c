@@ -38,7 +38,7 @@ take_check (GstRtcSpare *self, const RtcAddress *from, const guint8 *data, gsize
     return;
   size = rtc_stun_write_success (answer, message.id, from, self->key);
   gst_rtc_udp_send (self->udp, NULL, from, answer, &size, 1);
-  self->ice->events->heard (FALSE, g_get_monotonic_time (), self->ice->user_data);
+  self->ice->events->heard (0, g_get_monotonic_time (), self->ice->user_data);
 }
 
 static void

@@ -119,16 +119,19 @@ on_ice_datagram (guint8 *data, gsize size, gint64 now, gpointer user_data)
 }
 
 static void
-on_ice_heard (gboolean renewed, gint64 now, gpointer user_data)
+on_ice_heard (guint changes, gint64 now, gpointer user_data)
 {
   GstRtcNativeLeg *leg = user_data;
   GstRtcNative *t = leg->t;
 
-  if (renewed && t->state >= GST_RTC_TRANSPORT_CONNECTED) {
+  if ((changes & GST_RTC_ICE_RENEWED) && t->state >= GST_RTC_TRANSPORT_CONNECTED) {
     t->restarting = FALSE;
     gst_rtc_native_path_renewed (t);
   }
   gst_rtc_native_path_heard (t, now);
+  /* What was sent to where it is no more is lost. */
+  if ((changes & GST_RTC_ICE_MOVED) && leg == t->leg && t->state >= GST_RTC_TRANSPORT_CONNECTED)
+    gst_rtc_native_path_act (t, RTC_PATH_BACK);
 }
 
 static void

@@ -20,6 +20,8 @@
 /* Media that came within this time outweighs a nomination, and silence of this length lets an address take over that
  * appeared during it. */
 #define QUIET (500 * G_TIME_SPAN_MILLISECOND)
+/* The same for an address that is nominated and appeared in the silence: the peer moved. */
+#define MOVED_QUIET (150 * G_TIME_SPAN_MILLISECOND)
 /* How long media has to be gone from the address in use until media from another one counts: more than what packets
  * overtake one another by. */
 #define MEDIA_MOVED (200 * G_TIME_SPAN_MILLISECOND)
@@ -229,6 +231,8 @@ check_wins (const RtcIceLitePeer *peer, const Path *path, gboolean nominated, gi
   if (nominated && gone_by (selected->last_media, QUIET, now))
     return TRUE;
   last_heard = path_last_heard (selected);
+  if (nominated && path->first_check > last_heard && gone_by (last_heard, MOVED_QUIET, now))
+    return TRUE;
   return gone_by (last_heard, SILENT, now) || (gone_by (last_heard, QUIET, now) && path->first_check > last_heard)
       || gone_by (selected->last_check, UNCHECKED, now);
 }

@@ -18,7 +18,8 @@ G_BEGIN_DECLS
  * Which of its addresses a peer is sent to, as browsers differ in what they nominate (Chromium the one it uses, Firefox
  * each that works):
  *  1. The first that a check came from, at once: DTLS may begin before a nomination (USE-CANDIDATE).
- *  2. Another one that is nominated, unless the one in use carried media in the last 500 ms.
+ *  2. Another one that is nominated, unless the one in use carried media in the last 500 ms, or for one that appeared
+ *     since then was heard in the last 150 ms.
  *  3. Another one that carries media, once the one in use has carried none for 200 ms; at once if its nomination is the
  *     newer one and came after the choice.
  *  4. Another one that is checked, without a nomination: after 500 ms without a check or media from the one in use if

@@ -134,7 +134,6 @@ alive (RtcPath *self, gint64 now)
   }
   self->last_heard = now;
   self->probing_since = -1;
-  self->moved = FALSE;
   self->silent = FALSE;
   if (!self->first_probes)
     self->probe_at = -1;
@@ -144,8 +143,12 @@ alive (RtcPath *self, gint64 now)
 guint
 rtc_path_heard (RtcPath *self, gint64 now)
 {
+  guint actions;
+
   note_traffic (self, now);
-  return alive (self, now);
+  actions = alive (self, now);
+  self->moved = FALSE;
+  return actions;
 }
 
 static guint
@@ -185,8 +188,12 @@ rtc_path_take_answer (RtcPath *self, const guint8 *data, gsize size, gint64 now,
   moved = self->mapped.family && message.mapped.family && !rtc_address_equal (&self->mapped, &message.mapped);
   if (message.mapped.family)
     self->mapped = message.mapped;
-  if (moved)
-    *actions |= restart (self, now);
+  if (moved) {
+    /* What the peer sends goes where we are no more: a key frame is asked for from where we are, which shows it, and
+     * again when it is heard. */
+    self->moved = TRUE;
+    *actions |= RTC_PATH_BACK | restart (self, now);
+  }
   return TRUE;
 }
 
