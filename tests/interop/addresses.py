@@ -108,15 +108,15 @@ def public(bench, kind):
     """A 1:1 NAT in front of us: the viewer, in another network, knows but the public address."""
     there = os.environ["RTC_NETNS_PEER"]
     run("ip", "route", "add", f"{PUBLIC}/32", "via", ADDRESS, netns=there)
-    # And what comes past the public address is dropped.
     run("nft", "table ip nat {"
-               f" chain in {{ type nat hook prerouting priority -100; ip daddr {PUBLIC} dnat to {ADDRESS}; }};"
-               f" chain out {{ type nat hook postrouting priority 100; oif rtc0 meta l4proto udp snat to {PUBLIC}; }};"
-               " chain past { type filter hook input priority 0; iif rtc0 meta l4proto udp ct status dnat accept;"
-               " iif rtc0 meta l4proto udp ct status snat accept; iif rtc0 meta l4proto udp drop; };"
-               " }")
-    run("nft", "add table ip6 past; add chain ip6 past in { type filter hook input priority 0; };"
-               " add rule ip6 past in meta l4proto udp drop")
+               f" chain in {{ type nat hook prerouting priority -100; ip daddr {PUBLIC} dnat to {ADDRESS}; }}; }}")
+    run("nft", "table inet past {"
+               " chain in { type filter hook input priority 0; iif rtc0 meta l4proto udp ct status dnat accept;"
+               " iif rtc0 meta l4proto udp drop; }; }")
+    # The viewer is behind a firewall: nothing reaches it that it did not ask for.
+    run("nft", "table inet firewall {"
+               " chain in { type filter hook input priority 0; meta l4proto udp ct direction original drop; }; }",
+        netns=there)
     port = f"udp-port={PORT}" if kind == "lite" else ""
     pictures, video = bench.video_sink("video_src_0", "received.gray")
     sender = bench.listener(port, f"advertise-address={PUBLIC}", *sending("vp8"), name="sender")
