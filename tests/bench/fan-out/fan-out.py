@@ -156,7 +156,7 @@ class Rtcbin(Sender):
                 f"rtcbin name=rtc max-peers=1024 {self.properties}"]
 
     def connect(self, receiver, first, count, interval):
-        receiver.say("join", f"ws://{ADDRESS}:{SIGNAL_PORT}/", first, count, interval)
+        receiver.say("join", f"ws://{ADDRESS}:{SIGNAL_PORT}/", first, count, int(interval))
 
 
 class Native(Rtcbin):
@@ -213,6 +213,7 @@ class Bare(Lines):
         return [BUILD / "fan-bare", self.options.slices]
 
 
+NACK = "+nack"  # behind a sender's name: viewers drop some packets, and ask for them
 SENDERS = {sender.name: sender for sender in (RawSendto, RawLibsrtp, RawGso, Native, NativePort, Webrtcbin, Bare)}
 
 
@@ -249,6 +250,8 @@ def measure(kind, viewers, options, drop=0.0):
         receiver.wait_for("ready")
         sender = kind(options)
         time.sleep(0.3)
+        at_first = total(sender)
+        time.sleep(options.empty_seconds)
         empty = total(sender)
         sender.connect(receiver, 0, viewers, options.interval)
         wait_for_pictures(receiver, viewers, 20 + viewers / 5)
@@ -262,27 +265,21 @@ def measure(kind, viewers, options, drop=0.0):
         after = total(sender)
         if drop:
             receiver.say("drop", 0)
-            time.sleep(0.5)
-        receiver.say("report")
+            time.sleep(1)
+        counted = time.monotonic() - before.at  # also what is still to be sent again
         result = {}
-        while True:
-            words = receiver.get(time.monotonic() + 10)
-            if words is None:
-                raise Failure("the receiver does not report")
-            if words[0] == "latency" and options.latency:
-                result["latency"] = [int(word) for word in words[1:]]
-            if words[0] == "report":
-                result["report"] = parse_report(words)
-                break
+        read_report(receiver, result)
         elapsed = after.at - before.at
+        received = result["report"]["received"] / counted
         result |= {
-            "sender": kind.name, "viewers": viewers, "drop": drop,
-            "milli_cores": (after.cpu - before.cpu) / elapsed / viewers * 1000,
+            "sender": kind.name + (NACK if drop else ""), "viewers": viewers, "drop": drop,
+            "milli_cores": (after.cpu - before.cpu) / elapsed * 1000 * PACKETS / max(1, received),
+            "stream": (empty.cpu - at_first.cpu) / (empty.at - at_first.at) * 1000,
             "threads": after.threads, "threads_empty": empty.threads,
             "descriptors": (after.descriptors - empty.descriptors) / viewers,
             "kilobytes": (after.private - empty.private) / viewers,
             "resident": after.resident,
-            "rate": result["report"]["received"] / elapsed / viewers,
+            "rate": received / viewers,
         }
         return result
     finally:
@@ -291,15 +288,88 @@ def measure(kind, viewers, options, drop=0.0):
         receiver.close()
 
 
+def read_report(receiver, result):
+    receiver.say("report")
+    while True:
+        words = receiver.get(time.monotonic() + 10)
+        if words is None:
+            raise Failure("the receiver does not report")
+        if words[0] == "latency" and len(words) == 5:
+            result["latency"] = [int(word) for word in words[1:]]
+        if words[0] == "report":
+            result["report"] = parse_report(words)
+            return
+
+
+def arrive(kind, count, options):
+    """One watches; so many more come within a second. Returns a dict of figures."""
+    receiver = Program("receiver", [str(BUILD / "fan-receiver"), ADDRESS])
+    sender = None
+    try:
+        receiver.wait_for("ready")
+        sender = kind(options)
+        sender.connect(receiver, 0, 1, 1)
+        wait_for_pictures(receiver, 1, 20)
+        time.sleep(options.settle)
+        receiver.say("begin")
+        receiver.wait_for("begun")
+        before, viewers_before = total(sender), Usage(receiver.process.pid)
+        sender.connect(receiver, 1, count, 1000 / count)
+        wait_for_pictures(receiver, count + 1, 60)
+        after, viewers_after = total(sender), Usage(receiver.process.pid)
+        result = {"sender": kind.name, "arrivals": count}
+        read_report(receiver, result)
+        times = sorted(time for name, time in receiver.firsts.items() if name != "v0")
+        return result | {
+            "median": statistics.median(times), "slowest": times[-1], "gap": result["report"]["first_gap"] / 1000,
+            "took": (after.at - before.at) * 1000, "cpu": (after.cpu - before.cpu) * 1000,
+            "viewers_cpu": (viewers_after.cpu - viewers_before.cpu) * 1000,
+        }
+    finally:
+        if sender:
+            sender.close()
+        receiver.close()
+
+
+def run_arrivals(options):
+    rand = random.Random(options.seed)
+    results = []
+    for _ in range(options.rounds):
+        order = list(options.senders)
+        rand.shuffle(order)
+        for name in order:
+            try:
+                results.append(arrive(SENDERS[name], options.arrivals, options))
+            except Failure as failure:
+                print(f"{name}, {options.arrivals} arrivals: {failure}", file=sys.stderr)
+                options.failures += 1
+    print(f"{options.arrivals} viewers arrive within a second, beside one; milliseconds, medians of the rounds\n"
+          f"  {'sender':<17} {'first picture: median':>22} {'slowest':>8} {'gap of the first':>17} "
+          f"{'CPU of sender':>14} {'of viewers':>11}")
+    for name in options.senders:
+        mine = [r for r in results if r["sender"] == name]
+        if mine:
+            middle = {key: statistics.median(r[key] for r in mine)
+                      for key in ("median", "slowest", "gap", "cpu", "viewers_cpu")}
+            print(f"  {name:<17} {middle['median']:22.0f} {middle['slowest']:8.0f} {middle['gap']:17.0f} "
+                  f"{middle['cpu']:14.0f} {middle['viewers_cpu']:11.0f}")
+    return results
+
+
 def faults(result):
-    """What a receiver saw that must not be."""
+    """What a viewer saw that must not be."""
     report = result["report"]
     found = [f"{report[key]} {key}" for key in ("silent", "missing", "corrupt", "refused") if report[key]]
     if report["viewers"] != result["viewers"]:
         found.append(f"{report['viewers']} viewers")
+    return found
+
+
+def remarks(result):
+    """CPU is that of the packets that came, so it holds when the machine was too busy for all of them in time."""
     if not 0.95 * PACKETS < result["rate"] < 1.06 * PACKETS:
-        found.append(f"{result['rate']:.0f} packets/s a viewer")
-    return ", ".join(found)
+        return faults(result) + [f"not in time: {result['rate']:.0f} packets/s a viewer"]
+    return faults(result)
 
 
 # The table.
@@ -326,16 +396,17 @@ def ratio(results, name, viewers, to):
 
 def print_table(results, names, counts):
     print(f"\n{'viewers':>7} {'sender':<17} {'milli-cores a viewer':<22} {'x raw sendto':<18} {'x raw gso':<18} "
-          f"{'threads':>7} {'fds':>5} {'KB':>6}  faults")
+          f"{'stream':>6} {'threads':>7} {'fds':>5} {'KB':>6}  remarks")
     for viewers in counts:
         for name in names:
             mine = [r for r in results if r["sender"] == name and r["viewers"] == viewers]
             if not mine:
                 continue
             low, middle, high = quartiles([r["milli_cores"] for r in mine])
-            flawed = sum(1 for r in mine if faults(r))
+            flawed = sum(1 for r in mine if remarks(r))
             print(f"{viewers:7} {name:<17} {middle:6.3f} ({low:.3f}..{high:.3f}) "
                   f"{ratio(results, name, viewers, 'raw-sendto'):<18} {ratio(results, name, viewers, 'raw-gso'):<18} "
+                  f"{statistics.median(r['stream'] for r in mine):6.1f} "
                   f"{statistics.median(r['threads'] for r in mine):7.0f} "
                   f"{statistics.median(r['descriptors'] for r in mine):5.1f} "
                   f"{statistics.median(r['kilobytes'] for r in mine):6.0f}  {f'{flawed} of {len(mine)}' if flawed else '-'}")
@@ -350,7 +421,8 @@ def run(options):
             rand.shuffle(order)
             for name in order:
                 try:
-                    result = measure(SENDERS[name], viewers, options, options.drop)
+                    result = measure(SENDERS[name.removesuffix(NACK)], viewers, options,
+                                     options.drop if name.endswith(NACK) else 0)
                 except Failure as failure:
                     print(f"round {round_ + 1}: {name}, {viewers} viewers: {failure}", file=sys.stderr)
                     options.failures += 1
@@ -358,9 +430,9 @@ def run(options):
                 result["round"] = round_
                 results.append(result)
                 latency = f" latency us p50 {result['latency'][1]} p99 {result['latency'][2]} max {result['latency'][3]}" \
-                    if "latency" in result else ""
+                    if options.latency and "latency" in result else ""
                 print(f"round {round_ + 1}: {name}, {viewers} viewers: {result['milli_cores']:.3f} milli-cores a viewer"
-                      f"{latency}{'; ' + faults(result) if faults(result) else ''}", flush=True)
+                      f"{latency}{'; ' + ', '.join(remarks(result)) if remarks(result) else ''}", flush=True)
     return results
 
 
@@ -371,9 +443,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="that are measured of each run")
     parser.add_argument("--settle", type=float, default=1.5, help="seconds between the last picture and that")
+    parser.add_argument("--empty-seconds", type=float, default=1, help="that are measured before there is a viewer")
     parser.add_argument("--slices", type=int, default=1, help="of a picture")
     parser.add_argument("--interval", type=int, default=5, help="milliseconds between viewers that arrive")
-    parser.add_argument("--drop", type=float, default=0, help="part of the packets that viewers ask for again")
+    parser.add_argument("--drop", type=float, default=0.02, help="part of the packets that viewers of a sender with "
+                        "+nack behind its name ask for again")
+    parser.add_argument("--arrivals", type=int, help="measure how long so many viewers take who arrive in a second")
     parser.add_argument("--latency", action="store_true", help="from the payloader to the last viewer's socket, too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", help="file for the figures, as JSON")
@@ -381,6 +456,9 @@ def main():
     options.viewers = [int(word) for word in options.viewers.split(",")]
     options.senders = options.senders.split(",")
     options.failures = 0
+    if options.arrivals:
+        results = run_arrivals(options)
+        return 1 if options.failures else 0
     results = run(options)
     print_table(results, options.senders, options.viewers)
     if options.report:

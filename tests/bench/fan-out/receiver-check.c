@@ -310,7 +310,7 @@ void
 fan_check_report (FanReceiver *receiver)
 {
   guint64 received = 0, missing = 0, repeated = 0;
-  gint64 gap = 0;
+  gint64 gap = 0, first_gap = 0;
   FanCounts counts = {0};
   guint silent = 0;
 
@@ -327,6 +327,8 @@ fan_check_report (FanReceiver *receiver)
       missing += stream->any ? stream->highest - stream->first + 1 - stream->received : 0;
     }
     gap = MAX (gap, viewer->streams[1].longest_gap);
+    if (i == 0)
+      first_gap = gap;
     counts.corrupt += viewer->counts.corrupt;
     counts.not_authentic += viewer->counts.not_authentic
         + (viewer->endpoint ? rtc_endpoint_get_stats (viewer->endpoint)->packets_discarded : 0);
@@ -338,7 +340,7 @@ fan_check_report (FanReceiver *receiver)
   fan_say ("report viewers=%u silent=%u received=%" G_GUINT64_FORMAT " missing=%" G_GUINT64_FORMAT
            " repeated=%" G_GUINT64_FORMAT " corrupt=%" G_GUINT64_FORMAT " refused=%" G_GUINT64_FORMAT
            " dropped=%" G_GUINT64_FORMAT " nacked=%" G_GUINT64_FORMAT " recovered=%" G_GUINT64_FORMAT
-           " gap=%" G_GINT64_FORMAT,
+           " gap=%" G_GINT64_FORMAT " first_gap=%" G_GINT64_FORMAT,
       receiver->viewers->len, silent, received, missing, repeated, counts.corrupt, counts.not_authentic, counts.dropped,
-      counts.asked_for, counts.recovered, gap);
+      counts.asked_for, counts.recovered, gap, first_gap);
 }
