@@ -183,10 +183,10 @@ send_to (GstRtcNativeShared *self, GstRtcNative *t, guint mline, RtcHistory *his
   guint64 end = rtc_history_get_next (history);
   GstRtcIceBatch batch = {self->space, self->sizes, 0};
   gsize used = 0;
+  gboolean any = FALSE;
 
   if (t->closed || t->state < GST_RTC_TRANSPORT_CONNECTED || t->hung_up || t->lapsed)
     return;
-  rtc_endpoint_set_history (t->endpoint, mline, history);
   for (guint64 i = first; i < end; i++) {
     const RtcPacket *packet = rtc_history_get (history, i);
     gsize size = packet ? rtc_endpoint_write (t->endpoint, mline, packet, self->space + used) : 0;
@@ -195,11 +195,17 @@ send_to (GstRtcNativeShared *self, GstRtcNative *t, guint mline, RtcHistory *his
       continue;
     self->sizes[batch.n++] = size;
     used += size;
+    any = TRUE;
     if (batch.n == BATCH_PACKETS || used + MAX_PACKET > BATCH_BYTES)
       flush (t, &batch, &used);
   }
   flush (t, &batch, &used);
-  gst_rtc_native_shared_schedule (self, t);
+  /* The first packets of a track: they can be asked for again now, and its reports are due. Looking at the deadlines
+   * with each frame would fetch much memory that is in no cache. */
+  if (any && rtc_endpoint_get_history (t->endpoint, mline) != history) {
+    rtc_endpoint_set_history (t->endpoint, mline, history);
+    gst_rtc_native_shared_schedule (self, t);
+  }
 }
 
 static void
