@@ -12,8 +12,11 @@ import time
 from pathlib import Path
 
 import capture
+from addresses import PUBLIC, run
+from badinput import audio_section, description, pipeline_of, section
 from cases import EXPECT, FRAMES, SECONDS
-from harness import PEER_TONE, TONE, Process, check, sending, wait_until
+from harness import ADDRESS, PEER_TONE, TONE, URI, Process, check, sending, wait_until
+from wsclient import Client
 
 TURNSERVER = os.environ.get(
     "RTC_TEST_TURNSERVER", Path(__file__).resolve().parents[2] / ".venv" / "coturn" / "usr" / "bin" / "turnserver")
@@ -179,6 +182,23 @@ def ends_quickly(bench):
         check(took < 4, f"{pipeline.name} took {took:.1f} s to end without its relay")
 
 
+def reflexive(bench):
+    """STUN: peers are told the address that a NAT has for us."""
+    Server(bench)
+    run("ip", "route", "add", f"{PUBLIC}/32", "via", ADDRESS, netns=os.environ["RTC_NETNS_PEER"])
+    run("nft", "table ip nat { chain out { type nat hook postrouting priority 100;"
+               f" oif rtc0 meta l4proto udp snat to {PUBLIC}; }}; }}")
+    sender = bench.listener(f"stun-server=stun://{RELAY}", *sending("vp8"), name="sender")
+    client = Client(URI, role="receive", offers="prefer")
+    client.send({"type": "offer", "to": pipeline_of(client), "session": "s",
+                 "sdp": description(section(), audio_section())})
+    message = client.expect("candidate", where=lambda m: "srflx" in (m["candidate"] or ""))
+    fields = message["candidate"].split()
+    check(fields[4] == PUBLIC and int(fields[5]) > 1023, f"the reflexive candidate is {message['candidate']}")
+    client.close()
+    sender.finish()
+
+
 CASES = {
     "turn-udp": (pipelines, {"transport": "udp"}, ()),
     "turn-tcp": (pipelines, {"transport": "tcp"}, ()),
@@ -190,5 +210,6 @@ CASES = {
     "turn-no-server-tcp": (no_server, {"transport": "tcp"}, ()),
     "turn-no-name": (no_name, {}, ()),
     "turn-not-set": (not_set, {}, ()),
+    "turn-stun": (reflexive, {}, ()),
     "turn-ends-quickly": (ends_quickly, {}, ()),
 }
