@@ -64,6 +64,8 @@ class Link:
             connected = re.search(r"connects=\(uint\)(\d+)", peer.stats().replace("\\", ""))
             if not connected or int(connected[1]) != 1:
                 raise AssertionError(f"connected {connected and connected[1]} times, expected once")
+            if peer.messages("rtc-peer-connected") > 1 or peer.messages("rtc-peer-failed"):
+                raise AssertionError(f"messages of another connection: {[line for line in peer.lines if line[0] == 'message']}")
 
     def restarts(self):
         found = re.search(r"ice-restarts=\(uint\)(\d+)", self.sender.stats().replace("\\", ""))
