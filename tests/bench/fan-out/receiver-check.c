@@ -259,6 +259,12 @@ fan_check_tick (FanViewer *self, gint64 now)
 
 /* The account. */
 
+static guint64
+count_refused (const FanViewer *viewer)
+{
+  return viewer->counts.not_authentic + rtc_endpoint_get_stats (viewer->endpoint)->packets_discarded;
+}
+
 void
 fan_check_begin (FanReceiver *receiver)
 {
@@ -268,6 +274,7 @@ fan_check_begin (FanReceiver *receiver)
     FanViewer *viewer = g_ptr_array_index (receiver->viewers, i);
 
     viewer->counts = (FanCounts){0};
+    viewer->refused_before = count_refused (viewer); /* before there were keys */
     for (guint k = 0; k < 2; k++) {
       FanStream *stream = &viewer->streams[k];
 
@@ -330,8 +337,7 @@ fan_check_report (FanReceiver *receiver)
     if (i == 0)
       first_gap = gap;
     counts.corrupt += viewer->counts.corrupt;
-    counts.not_authentic += viewer->counts.not_authentic
-        + (viewer->endpoint ? rtc_endpoint_get_stats (viewer->endpoint)->packets_discarded : 0);
+    counts.not_authentic += count_refused (viewer) - viewer->refused_before;
     counts.dropped += viewer->counts.dropped;
     counts.asked_for += viewer->counts.asked_for;
     counts.recovered += viewer->counts.recovered;

@@ -81,6 +81,7 @@ struct _FanViewer
   guint ext_twcc;
   FanStream streams[2]; /* audio, video */
   FanCounts counts;
+  guint64 refused_before;
   gint64 first_picture; /* when the first key frame was complete; 0: not yet */
   guint16 lost[256];
   guint n_lost;
