@@ -489,8 +489,8 @@ install_stats_property (GObjectClass *klass)
    * `bytes`, `frames`, `key-frames` (guint64), `key-frame-requests`, `peers` (guint). `peers`: `peer-id`,
    * `display-name`, `state`, `session`, `transport-state` (strings), `connects` (guint, how often it was connected),
    * where ICE is restarted in place `ice-restarts`, `ice-pending` (guint, how often, and whether it is under way),
-   * `interruptions` (guint, how often nothing was heard for a moment), `last-interruption` (guint64, how long that was),
-   * `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
+   * `interruptions` (guint, how often nothing was heard for a moment), `last-interruption` (guint64, how long that
+   * was), `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
    * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something),
    * `round-trip-time` (that of a line), and an array `lines` of what is sent and received.
    *
@@ -502,11 +502,11 @@ install_stats_property (GObjectClass *klass)
    * is what did not come the first time, even if it was sent again. The transport native also tells what the peer asked
    * for, `nack-count`, `pli-count` and `fir-count` (guint) and `retransmitted-packets-sent` and `-bytes-sent`
    * (guint64), and of a peer how it is reached: `ice` (`lite` or `full`), `tls-version`, `dtls-cipher`, `srtp-cipher`
-   * (strings). Of what is sent to a peer on all lines it tells, as soon as the peer reports it (transport-wide congestion
-   * control, which browsers do ten times a second): `acknowledged-bitrate` (guint64, bits a second, what arrived in the
-   * last half second by the peer's own clock; 0 when it is silent), `acknowledged-packets`, `lost-packets` (guint64) and
-   * `lost-fraction` (gdouble from 0 to 1, of the last second), retransmissions counted; and `remb-bitrate` (guint64),
-   * the most that a peer wants to get that says so (REMB).
+   * (strings). Of what is sent to a peer on all lines it tells, as soon as the peer reports it (transport-wide
+   * congestion control, which browsers do ten times a second): `acknowledged-bitrate` (guint64, bits a second, what
+   * arrived in the last half second by the peer's own clock; 0 when it is silent), `acknowledged-packets`,
+   * `lost-packets` (guint64) and `lost-fraction` (gdouble from 0 to 1, of the last second), retransmissions counted;
+   * and `remb-bitrate` (guint64), the most that a peer wants to get that says so (REMB).
    *
    * Since: 0.1
    */

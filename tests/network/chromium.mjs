@@ -9,8 +9,8 @@ const origin = process.argv[2];
 const browser = await launch('chromium', origin);
 process.stdin.on('end', () => browser.close().then(() => process.exit(0)));
 process.stdin.on('data', async () => {
-  const text = await page.evaluate(() => JSON.stringify([...globalThis.rtclink.peers.values()].map((p) => [p.state, p.session])));
-  console.log(`stats ${text}`);
+  const peers = await page.evaluate(() => [...globalThis.rtclink.peers.values()].map((p) => [p.state, p.session]));
+  console.log(`stats ${JSON.stringify(peers)}`);
 });
 const page = await browser.newPage();
 page.on('pageerror', (error) => console.log(`error ${error.message}`));

@@ -118,7 +118,7 @@ wait_offer (Fixture *f, const gchar *sdp)
     gchar *found = g_strcmp0 (offer->sdp, sdp) ? g_strdup (offer->sdp) : NULL;
 
     fail_unless_equals_string (offer->session, f->session);
-      if (found)
+    if (found)
       return found;
     test_peer_wait_buffers (f->viewer, "video", 1);
   }
