@@ -199,6 +199,31 @@ a_rebound_nat_is_followed_with_the_next_check (void)
   rtc_ice_lite_free (lite);
 }
 
+/* One of ours probes with nominations as soon as it hears nothing. */
+static void
+who_is_nominated_in_a_silence_moved (void)
+{
+  RtcIceLite *lite = rtc_ice_lite_new ();
+  gint64 now = START;
+  Client client;
+
+  client_init (&client, lite);
+  check (&client, 1, now, NOMINATED);
+  for (guint i = 0; i < 100; i++)
+    heard (&client, 1, now += MS (20));
+  check (&client, 3, now, 0);
+
+  g_assert_cmpuint (check (&client, 2, now += MS (100), NOMINATED), ==, 0);
+  g_assert_cmpuint (check (&client, 2, now += MS (49), NOMINATED), ==, 0);
+  /* What was there before is another way to the same place, and waits for longer. */
+  g_assert_cmpuint (check (&client, 3, now += MS (2), NOMINATED), ==, 0);
+  g_assert_true (goes_to (&client, 1));
+  g_assert_cmpuint (check (&client, 2, now, NOMINATED), ==, RTC_ICE_LITE_MOVED);
+  g_assert_true (goes_to (&client, 2));
+  client_clear (&client);
+  rtc_ice_lite_free (lite);
+}
+
 static void
 a_second_way_in_reserve_does_not_take_over (void)
 {
@@ -258,6 +283,7 @@ main (int argc, char **argv)
   TEST (who_nominates_every_pair_is_followed_by_its_media);
   TEST (a_nomination_and_media_move_at_once);
   TEST (a_rebound_nat_is_followed_with_the_next_check);
+  TEST (who_is_nominated_in_a_silence_moved);
   TEST (a_second_way_in_reserve_does_not_take_over);
   TEST (media_alone_is_no_consent);
   return g_test_run ();
