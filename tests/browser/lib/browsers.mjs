@@ -8,7 +8,7 @@ const FIREFOX = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 /* The tests run in a network of their own; these keep the browsers from trying to leave it, give them a camera and a
  * microphone that are not there, and let a page of plain http use them. Playing sound still needs a click. */
 
-function chromium(origin, secure) {
+function chromium(origin, secure, camera) {
   const { hostname } = new URL(origin);
   return puppeteer.launch({
     browser: 'chrome',
@@ -26,7 +26,7 @@ function chromium(origin, secure) {
       '--disable-sync',
       '--disable-dev-shm-usage',
       '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
+      ...(camera ? ['--use-fake-ui-for-media-stream'] : []),
       ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${origin}`] : []),
       `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${hostname}`,
     ],
@@ -61,8 +61,9 @@ function firefox(secure) {
 /**
  * @param {'chromium'|'firefox'} name
  * @param {string} origin of the page
- * @param {{secure?: boolean}} [options] whether that origin counts as secure although it is plain http
+ * @param {{secure?: boolean, camera?: boolean}} [options] whether that origin counts as secure although it is plain
+ *   http; whether Chromium lets pages have a camera without asking, in which case it does not hide addresses from them
  */
-export function launch(name, origin, { secure = true } = {}) {
-  return name === 'firefox' ? firefox(secure) : chromium(origin, secure);
+export function launch(name, origin, { secure = true, camera = true } = {}) {
+  return name === 'firefox' ? firefox(secure) : chromium(origin, secure, camera);
 }
