@@ -337,6 +337,23 @@ typedef struct
   GstStructure *stats;
 } StatsCall;
 
+/* What the peer says about all that is sent to it. */
+static void
+add_feedback (GstRtcNative *t, GstStructure *stats)
+{
+  const RtcFeedback *feedback = rtc_endpoint_get_feedback (t->endpoint);
+  const RtcFeedbackStats *counts = feedback ? rtc_feedback_get_stats (feedback) : NULL;
+  guint64 remb = rtc_endpoint_get_stats (t->endpoint)->remb;
+
+  if (counts && counts->n_reports > 0)
+    gst_structure_set (stats, "acknowledged-bitrate", G_TYPE_UINT64,
+        rtc_feedback_get_bitrate (feedback, g_get_monotonic_time ()), "acknowledged-packets", G_TYPE_UINT64,
+        counts->packets_arrived, "lost-packets", G_TYPE_UINT64, counts->packets_lost, "lost-fraction", G_TYPE_DOUBLE,
+        counts->fraction_lost, NULL);
+  if (remb)
+    gst_structure_set (stats, "remb-bitrate", G_TYPE_UINT64, remb, NULL);
+}
+
 static void
 add_stats_on_loop (gpointer data)
 {
@@ -353,6 +370,7 @@ add_stats_on_loop (gpointer data)
         rtc_endpoint_get_srtp_profile (call->t->endpoint), NULL);
   if (call->t->ice)
     call->t->ice->klass->add_stats (call->t->ice, call->stats);
+  add_feedback (call->t, call->stats);
   gst_rtc_native_path_add_stats (call->t, call->stats);
 }
 

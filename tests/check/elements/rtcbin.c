@@ -182,6 +182,25 @@ ask_for_key_frame (TestPeer *viewer, const gchar *sink_name)
   gst_object_unref (sink);
 }
 
+/* Which of the camera's two encoders is asked alone when a key frame of SINK's picture is missing; -1: none is. On a
+ * machine under load frames are lost by themselves, so one round says nothing. */
+static gint
+find_asked (TestPeer *camera, TestPeer *viewer, const gchar *sink)
+{
+  for (guint round = 0; round < 40; round++) {
+    guint64 before[2] = {
+        nth_track_stat (camera, 0, "key-frame-requests"), nth_track_stat (camera, 1, "key-frame-requests")};
+    gboolean second;
+
+    ask_for_key_frame (viewer, sink);
+    test_peer_wait_buffers (viewer, sink, 10);
+    second = nth_track_stat (camera, 1, "key-frame-requests") > before[1];
+    if (second != (nth_track_stat (camera, 0, "key-frame-requests") > before[0]))
+      return second;
+  }
+  return -1;
+}
+
 /* Each track has an encoder of its own, and time of its own to wait. */
 GST_START_TEST (a_loss_on_one_track_is_no_other_tracks)
 {
@@ -190,23 +209,18 @@ GST_START_TEST (a_loss_on_one_track_is_no_other_tracks)
       test_room_add (room, "camera", transport, "rtcbin name=rtc keyframe-min-interval=500 " TEST_VP8 TEST_VP8);
   TestPeer *viewer = test_room_add_viewer (room, camera, "viewer",
       TEST_RTCBIN TEST_WATCH_VP8 "rtc.video_src_1 ! vp8dec ! fakesink name=other sync=false async=false ");
-  guint64 asked[2], key_frames[2];
+  gint asked, other = -1;
 
   test_peer_wait_buffers (viewer, "video", 30);
   test_peer_wait_buffers (viewer, "other", 30);
-  for (guint i = 0; i < 2; i++) {
-    asked[i] = nth_track_stat (camera, i, "key-frame-requests");
-    key_frames[i] = nth_track_stat (camera, i, "key-frames");
-    fail_unless (asked[i] > 0);
+  for (guint round = 0; round < 5; round++) {
+    asked = find_asked (camera, viewer, "video");
+    other = find_asked (camera, viewer, "other");
+    fail_unless (asked >= 0 && other >= 0, "both encoders are asked, or none: %d, %d", asked, other);
+    if (asked != other)
+      break;
   }
-  for (guint round = 0; nth_track_stat (camera, 1, "key-frame-requests") < asked[1] + 2; round++) {
-    fail_unless (round < 40, "nobody asked the second track's encoder");
-    ask_for_key_frame (viewer, "other");
-    test_peer_wait_buffers (viewer, "other", 10);
-  }
-  fail_unless_equals_uint64 (nth_track_stat (camera, 0, "key-frame-requests"), asked[0]);
-  fail_unless_equals_uint64 (nth_track_stat (camera, 0, "key-frames"), key_frames[0]);
-  fail_unless (nth_track_stat (camera, 1, "key-frames") > key_frames[1]);
+  fail_unless (asked != other, "the same encoder is asked whichever picture is missing");
   test_room_free (room);
 }
 GST_END_TEST;
@@ -368,6 +382,50 @@ GST_START_TEST (both_ends_know_what_was_lost)
 }
 GST_END_TEST;
 
+/* What PEER knows of its only peer; NULL before there is one. (transfer full) */
+static GstStructure *
+get_peer_stats (TestPeer *peer)
+{
+  GstStructure *stats = NULL, *other = NULL;
+  const GValue *peers;
+
+  g_object_get (test_peer_get_rtcbin (peer), "stats", &stats, NULL);
+  peers = gst_structure_get_value (stats, "peers");
+  if (gst_value_array_get_size (peers) > 0)
+    other = gst_structure_copy (gst_value_get_structure (gst_value_array_get_value (peers, 0)));
+  gst_structure_free (stats);
+  return other;
+}
+
+/* Packet by packet, and about all lines (transport-wide congestion control). */
+GST_START_TEST (viewers_tell_what_came)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", "native", TEST_RTCBIN TEST_VP8 TEST_OPUS);
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8 TEST_WATCH_OPUS);
+  GstStructure *other = NULL;
+  guint64 bitrate = 0, arrived = 0, lost = 0, sent = 0;
+  gdouble fraction;
+
+  for (guint i = 0; i < 100 && (bitrate == 0 || arrived < 100); i++) {
+    g_clear_pointer (&other, gst_structure_free);
+    test_peer_wait_buffers (viewer, "video", 3);
+    other = get_peer_stats (camera);
+    gst_structure_get (other, "acknowledged-bitrate", G_TYPE_UINT64, &bitrate, "acknowledged-packets", G_TYPE_UINT64,
+        &arrived, "lost-packets", G_TYPE_UINT64, &lost, "packets-sent", G_TYPE_UINT64, &sent, "lost-fraction",
+        G_TYPE_DOUBLE, &fraction, NULL);
+  }
+  fail_unless (
+      arrived >= 100 && arrived <= sent, "of %" G_GUINT64_FORMAT " packets %" G_GUINT64_FORMAT " came", sent, arrived);
+  fail_unless_equals_uint64 (lost, 0);
+  fail_unless_equals_float (fraction, 0);
+  /* A small test picture and a tone. */
+  fail_unless (bitrate > 20000 && bitrate < 5000000, "%" G_GUINT64_FORMAT " bit/s came", bitrate);
+  gst_structure_free (other);
+  test_room_free (room);
+}
+GST_END_TEST;
+
 static Suite *
 rtcbin_suite (void)
 {
@@ -388,6 +446,8 @@ rtcbin_suite (void)
   tcase_add_loop_test (tcase, a_pad_goes_with_its_peer, 0, n);
   tcase_add_loop_test (tcase, one_encoder_serves_all, 0, n);
   tcase_add_loop_test (tcase, both_ends_know_what_was_lost, 0, n);
+  if (g_strv_contains ((const gchar *const *)test_transports, "native"))
+    tcase_add_test (tcase, viewers_tell_what_came);
   return s;
 }
 
