@@ -25,6 +25,7 @@
 #define RESTART_INTERVAL (2 * S)
 /* Unanswered for so long: packets were lost, not just late. */
 #define GAP (250 * MS)
+#define GAP_UNPROBED (3 * S)
 #define SILENT (12 * S)
 #define CONSENT (30 * S)
 /* For how long a gap counts as usual. */
@@ -99,6 +100,8 @@ rtc_path_set_credentials (RtcPath *self, const gchar *local_ufrag, const gchar *
   /* Over another path we may be seen as somebody else. */
   self->mapped.family = 0;
   self->n_ids = 0;
+  /* Through a relay there are no probes. */
+  self->answers = FALSE;
   self->first_probes = FIRST_PROBES;
   self->probe_at = now + FIRST_PROBE;
   if (first)
@@ -126,7 +129,8 @@ note_traffic (RtcPath *self, gint64 now)
 static guint
 alive (RtcPath *self, gint64 now)
 {
-  gboolean gap = self->moved || (self->probing_since >= 0 && now - self->probing_since >= GAP);
+  gboolean gap =
+      self->moved || (self->probing_since >= 0 && now - self->probing_since >= (self->answers ? GAP : GAP_UNPROBED));
 
   if (gap) {
     self->stats.n_gaps++;

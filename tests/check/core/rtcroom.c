@@ -23,7 +23,7 @@ test_join (void)
   g_assert_cmpuint (a->ping_timeout, ==, 10000);
 
   open_connection (&f, 2);
-  say (&f, 2, "{\"type\":\"join\",\"version\":1,\"role\":\"receive\",\"offers\":\"prefer\"}");
+  say (&f, 2, "{\"type\":\"join\",\"version\":1,\"role\":\"receive\",\"offers\":\"prefer\",\"restart\":true}");
   b = expect (&f, 2, RTC_MESSAGE_WELCOME);
   g_assert_cmpstr (b->peer_id, !=, a->peer_id);
   peers = expect (&f, 2, RTC_MESSAGE_PEERS);
@@ -33,6 +33,7 @@ test_join (void)
   g_assert_cmpstr (info->display_name, ==, "A");
   g_assert_cmpstr (info->meta, ==, "{\"x\":1}");
   g_assert_cmpint (info->role, ==, RTC_ROLE_BOTH);
+  g_assert_false (info->restart);
   g_assert_cmpuint (info->n_video, ==, 1);
   g_assert_cmpuint (info->n_audio, ==, 2);
   g_assert_cmpstr (info->offerer, ==, b->peer_id);
@@ -41,6 +42,7 @@ test_join (void)
   info = g_ptr_array_index (joined->peers, 0);
   g_assert_cmpstr (info->id, ==, b->peer_id);
   g_assert_cmpint (info->role, ==, RTC_ROLE_RECEIVE);
+  g_assert_true (info->restart);
   g_assert_cmpstr (info->offerer, ==, b->peer_id);
   expect_nothing (&f, 1);
   expect_nothing (&f, 2);

@@ -236,6 +236,8 @@ who_never_answers_is_not_probed (Fixture *f, gconstpointer data)
 {
   f->deaf = TRUE;
   begin (f, MS (20));
+  run (f, MS (20000), MS (1400));
+  g_assert_cmpuint (f->backs, ==, 0);
   run (f, MS (3900), 0);
   g_assert_cmpuint (f->probes, ==, 0);
   g_assert_cmpuint (f->restarts, ==, 0);
