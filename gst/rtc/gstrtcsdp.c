@@ -77,9 +77,8 @@ static const gchar *const parameter_names[] = {"apt", "cbr", "config-uri", "dept
 static const gchar *const feedback_names[] = {
     "nack", "nack pli", "nack rpsi", "nack sli", "ccm fir", "ccm tmmbr", "goog-remb", "transport-cc", NULL};
 
-/* An a=fmtp, "96 apt=97;foo=bar", without what has no known name. (transfer full) */
-static gchar *
-known_parameters (const gchar *fmtp)
+gchar *
+gst_rtc_sdp_known_parameters (const gchar *fmtp)
 {
   gsize format = strcspn (fmtp, " ");
   GString *known = g_string_new_len (fmtp, format);
@@ -96,8 +95,8 @@ known_parameters (const gchar *fmtp)
   return g_string_free (known, FALSE);
 }
 
-static gboolean
-is_known_feedback (const gchar *value)
+gboolean
+gst_rtc_sdp_is_known_feedback (const gchar *value)
 {
   const gchar *name = strchr (value, ' ');
 
@@ -119,12 +118,12 @@ without_strange_names (const GstSDPMedia *media, gint payload)
     if (!value || (atoi (value) != payload && *value != '*'))
       continue;
     if (strcmp (attribute->key, "fmtp") == 0) {
-      gchar *fmtp = known_parameters (value);
+      gchar *fmtp = gst_rtc_sdp_known_parameters (value);
 
       gst_sdp_media_add_attribute (known, "fmtp", fmtp);
       g_free (fmtp);
     } else if (strcmp (attribute->key, "rtpmap") == 0
-        || (strcmp (attribute->key, "rtcp-fb") == 0 && is_known_feedback (value))) {
+        || (strcmp (attribute->key, "rtcp-fb") == 0 && gst_rtc_sdp_is_known_feedback (value))) {
       gst_sdp_media_add_attribute (known, attribute->key, value);
     }
   }

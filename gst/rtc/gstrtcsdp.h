@@ -90,8 +90,15 @@ gchar *gst_rtc_sdp_answer_profile_level_id (const GstSDPMedia *offered, gint pay
  * (transfer full) */
 GstSDPMedia *gst_rtc_sdp_reject_section (const GstSDPMedia *offered, const gchar *mid);
 
-/* RTP caps of one format of a section, with its static name when it has no a=rtpmap. NULL when it makes no sense.
- * (transfer full) */
+/* An a=fmtp, "96 apt=97;foo=bar", without the parameters that no payload format has: GLib keeps the name of each field
+ * of caps as long as the process lives, so what a peer makes up must not become one. (transfer full) */
+gchar *gst_rtc_sdp_known_parameters (const gchar *fmtp);
+
+/* Whether an a=rtcp-fb, "96 nack pli", is of a kind that is known, for the same reason. */
+gboolean gst_rtc_sdp_is_known_feedback (const gchar *rtcp_fb);
+
+/* RTP caps of one format of a section, of what is known of it, with its static name when it has no a=rtpmap. NULL when
+ * it makes no sense. (transfer full) */
 GstCaps *gst_rtc_sdp_format_caps (const GstSDPMedia *media, gint payload);
 
 G_END_DECLS

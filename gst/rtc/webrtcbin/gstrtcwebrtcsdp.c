@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* webrtcbin makes fields of caps of each; a stream and its retransmissions have four lines each at most. */
+#define MAX_SSRC_LINES 32
+
 #define SETUP_ATTRIBUTES "fingerprint", "ice-ufrag", "ice-pwd", "setup"
 
 /* Ids of our own offers; the one-byte form of RFC 8285 has 1 to 14. */
@@ -45,7 +48,7 @@ attribute_is_wanted (const GstRtcLine *line, const GstSDPAttribute *attribute)
     return format_is_wanted (line, value);
   if (strcmp (attribute->key, "rtcp-fb") == 0)
     return (value[0] == '*' || format_is_wanted (line, value)) && !strstr (value, "goog-remb")
-        && !strstr (value, "rrtr");
+        && gst_rtc_sdp_is_known_feedback (value);
   if (strcmp (attribute->key, "extmap") == 0) {
     guint id = atoi (value);
 
@@ -71,6 +74,7 @@ static GstSDPMedia *
 narrow_section (const GstSDPMessage *sdp, const GstRtcLine *line)
 {
   const GstSDPMedia *from = gst_sdp_message_get_media (sdp, line->mline);
+  guint n_ssrcs = 0;
   GstSDPMedia *to;
 
   gst_sdp_media_new (&to);
@@ -92,7 +96,12 @@ narrow_section (const GstSDPMessage *sdp, const GstRtcLine *line)
 
         gst_sdp_media_add_attribute (to, "extmap", plain);
         g_free (plain);
-      } else {
+      } else if (strcmp (attribute->key, "fmtp") == 0 && attribute->value) {
+        gchar *known = gst_rtc_sdp_known_parameters (attribute->value);
+
+        gst_sdp_media_add_attribute (to, "fmtp", known);
+        g_free (known);
+      } else if (strcmp (attribute->key, "ssrc") != 0 || n_ssrcs++ < MAX_SSRC_LINES) {
         gst_sdp_media_add_attribute (to, attribute->key, attribute->value);
       }
     }
