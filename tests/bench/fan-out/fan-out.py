@@ -213,8 +213,16 @@ class Bare(Lines):
         return [BUILD / "fan-bare", self.options.slices]
 
 
+class Pion(Lines):
+    name = "pion"
+
+    def make_command(self):
+        return [os.environ.get("RTC_FAN_OUT_PION") or BUILD / "fan-pion"]
+
+
 NACK = "+nack"  # behind a sender's name: viewers drop some packets, and ask for them
-SENDERS = {sender.name: sender for sender in (RawSendto, RawLibsrtp, RawGso, Native, NativePort, Webrtcbin, Bare)}
+SENDERS = {sender.name: sender
+           for sender in (RawSendto, RawLibsrtp, RawGso, Native, NativePort, Webrtcbin, Bare, Pion)}
 
 
 # One measurement.
