@@ -27,7 +27,7 @@ GST_START_TEST (nothing_is_made_before_the_first_packet)
   fail_unless (count_threads () <= threads);
   fail_unless_equals_int (count_fds (), fds);
   send_all (f, video, g_get_monotonic_time ());
-  step_until (f, f->frames[0] >= 2);
+  step_until (f, frames_of (f, 0) >= 2);
   fail_unless_equals_int (GST_BIN_NUMCHILDREN (f->bin), 5);
   g_ptr_array_unref (video);
   fixture_free (f);
@@ -42,7 +42,7 @@ run_video (Fixture *f, GPtrArray *video, gdouble loss)
   send_all (f, video, g_get_monotonic_time ());
   step_to_the_end (f);
   GST_INFO ("about %u of %u packets lost: %d frames, %u NACKs, %u RTX, %u PLIs, %u RTCP packets, gap %d ms",
-      (guint)(loss * video->len), video->len, f->frames[0], f->n_nacks, f->n_rtx, f->n_plis, f->n_rtcp,
+      (guint)(loss * video->len), video->len, frames_of (f, 0), f->n_nacks, f->n_rtx, f->n_plis, f->n_rtcp,
       (gint)(f->longest_report / 1000));
 }
 
@@ -50,22 +50,21 @@ static const struct
 {
   gdouble loss;
   const gchar *sdp;
-  guint latency; /* milliseconds; a round trip is 20 */
 } lossy[] = {
-    {0.00, HEAD VIDEO, 100},
-    {0.01, HEAD VIDEO FID, 200},
-    {0.05, HEAD VIDEO FID, 400},
-    {0.05, HEAD VIDEO, 400},
-    {0.10, HEAD VIDEO FID, 600},
+    {0.00, HEAD VIDEO},
+    {0.01, HEAD VIDEO FID},
+    {0.05, HEAD VIDEO FID},
+    {0.05, HEAD VIDEO},
+    {0.10, HEAD VIDEO FID},
 };
 
 GST_START_TEST (lost_packets_come_again)
 {
-  Fixture *f = fixture_new_with_latency (lossy[__i__].sdp, 4711 + __i__, lossy[__i__].latency);
+  Fixture *f = fixture_new (lossy[__i__].sdp, 4711 + __i__);
   GPtrArray *video = make_video (90, VIDEO_SSRC);
 
   run_video (f, video, lossy[__i__].loss);
-  fail_unless (f->frames[0] == 90, "%d of 90 frames at %g loss", f->frames[0], lossy[__i__].loss);
+  fail_unless (frames_of (f, 0) == 90, "%d of 90 frames at %g loss", frames_of (f, 0), lossy[__i__].loss);
   fail_unless_equals_int (f->n_streams, 1);
   fail_unless_equals_int (f->reported_ssrc == VIDEO_SSRC || f->reported_ssrc == RTX_SSRC, TRUE);
   if (lossy[__i__].loss > 0)
@@ -83,7 +82,7 @@ GST_START_TEST (without_rtx_frames_are_missing)
 
   f->no_rtx = TRUE;
   run_video (f, video, 0.05);
-  fail_unless (f->frames[0] < 60, "%d of 90 frames", f->frames[0]);
+  fail_unless (frames_of (f, 0) < 60, "%d of 90 frames", frames_of (f, 0));
   fail_unless (f->n_plis > 0);
   g_ptr_array_unref (video);
   fixture_free (f);
@@ -106,7 +105,7 @@ GST_START_TEST (two_lines_and_one_that_does_not_receive)
   send_all (f, stray, now);
   send_all (f, video, now);
   send_all (f, audio, now);
-  step_until (f, f->frames[0] > 10 && f->frames[1] > 10);
+  step_until (f, frames_of (f, 0) > 10 && frames_of (f, 1) > 10);
   gst_rtc_native_receiver_add_stats (f->receiver, stats);
   received = gst_structure_get_value (stats, "received");
   fail_unless_equals_int (gst_value_array_get_size (received), 2);
@@ -123,9 +122,9 @@ GST_START_TEST (two_lines_and_one_that_does_not_receive)
   gst_structure_free (stats);
   step_to_the_end (f);
   fail_unless_equals_int (f->n_streams, 2);
-  fail_unless_equals_int (f->frames[0], 60);
-  fail_unless (f->frames[1] >= 99, "%d", f->frames[1]);
-  fail_unless_equals_int (f->frames[2], 0);
+  fail_unless_equals_int (frames_of (f, 0), 60);
+  fail_unless (frames_of (f, 1) >= 99, "%d", frames_of (f, 1));
+  fail_unless_equals_int (frames_of (f, 2), 0);
   fail_unless (f->n_reports >= 2);
   fail_unless (f->longest_report < SECONDS (1.5), "%d ms between two reports", (gint)(f->longest_report / 1000));
   g_ptr_array_unref (video);
@@ -143,13 +142,13 @@ GST_START_TEST (another_ssrc_takes_the_place)
 
   for (guint i = 0; i < G_N_ELEMENTS (order); i++) {
     GPtrArray *video = send_video (f, 20, order[i]);
-    gint before = f->frames[0];
+    gint before = frames_of (f, 0);
 
     /* All but the first find somebody in their place; the last had been there before. */
     step_to_the_end (f);
     fail_unless_equals_int (f->n_streams, i + 1);
     fail_unless_equals_int (f->mlines[i], 0);
-    fail_unless (f->frames[0] - before >= 19, "%d frames of stream %u", f->frames[0] - before, i);
+    fail_unless (frames_of (f, 0) - before >= 19, "%d frames of stream %u", frames_of (f, 0) - before, i);
     if (i > 0)
       fail_if (gst_pad_is_linked (f->pads[i - 1]), "pad %u is still there", i - 1);
     if (i == 1)
@@ -158,7 +157,7 @@ GST_START_TEST (another_ssrc_takes_the_place)
       step_until (f, count_threads () <= settled);
     g_ptr_array_unref (video);
   }
-  fail_unless_equals_int (f->eos, 0);
+  fail_unless_equals_int (g_atomic_int_get (&f->eos), 0);
   fixture_free (f);
 }
 GST_END_TEST;
@@ -166,14 +165,14 @@ GST_END_TEST;
 GST_START_TEST (a_late_packet_of_the_old_ssrc_changes_nothing)
 {
   Fixture *f = fixture_new (HEAD VIDEO, 9);
-  GPtrArray *old = make_video (40, 1000), *new = make_video (40, 2000);
+  GPtrArray *old = make_video (60, 1000), *new = make_video (40, 2000);
   gint64 now = g_get_monotonic_time ();
 
   send_all (f, old, now);
-  send_all (f, new, now + SECONDS (0.3));
+  send_all (f, new, now + SECONDS (1.3));
   step_to_the_end (f);
   fail_unless_equals_int (f->n_streams, 2);
-  fail_unless (f->frames[0] >= 40);
+  fail_unless (frames_of (f, 0) >= 40);
   g_ptr_array_unref (old);
   g_ptr_array_unref (new);
   fixture_free (f);
@@ -193,7 +192,7 @@ GST_START_TEST (simulcast_layers_are_streams)
   }
   step_to_the_end (f);
   fail_unless_equals_int (f->n_streams, 2);
-  fail_unless_equals_int (f->frames[0], 60);
+  fail_unless_equals_int (frames_of (f, 0), 60);
   fixture_free (f);
 }
 GST_END_TEST;
@@ -204,7 +203,7 @@ GST_START_TEST (a_key_frame_is_asked_for_at_once)
   GPtrArray *video = send_video (f, 90, VIDEO_SSRC);
   gint64 asked;
 
-  step_until (f, f->frames[0] > 10);
+  step_until (f, frames_of (f, 0) > 10);
   for (guint i = 0; i < 3; i++) {
     guint before = f->n_plis;
     GstPad *entry = gst_pad_get_peer (f->pads[0]);
@@ -241,7 +240,7 @@ GST_START_TEST (a_good_bye_ends_nothing)
   gst_rtcp_buffer_add_packet (&rtcp, GST_RTCP_TYPE_BYE, &packet);
   gst_rtcp_packet_bye_add_ssrc (&packet, VIDEO_SSRC);
   gst_rtcp_buffer_unmap (&rtcp);
-  step_until (f, f->frames[0] > 10);
+  step_until (f, frames_of (f, 0) > 10);
   gst_buffer_map (buffer, &map, GST_MAP_READ);
   gst_rtc_native_receiver_take_rtcp (f->receiver, map.data, map.size, g_get_monotonic_time ());
   gst_buffer_unmap (buffer, &map);
@@ -250,8 +249,8 @@ GST_START_TEST (a_good_bye_ends_nothing)
   step_until (f, f->last_sr == 0x22223333);
   step_to_the_end (f);
   fail_unless_equals_int (f->n_streams, 1);
-  fail_unless_equals_int (f->frames[0], 60);
-  fail_unless_equals_int (f->eos, 0);
+  fail_unless_equals_int (frames_of (f, 0), 60);
+  fail_unless_equals_int (g_atomic_int_get (&f->eos), 0);
   g_ptr_array_unref (video);
   fixture_free (f);
 }
