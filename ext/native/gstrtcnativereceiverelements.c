@@ -43,7 +43,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_receiver_debug);
 /* How long a lost packet of video is waited for, milliseconds, whatever the latency is: what it is for comes late then,
  * but without it nothing comes until the key frame that is asked for, which is not there earlier and ten times as
  * large. Time for some round trips, as retransmissions and requests for them are lost, too. */
-#define PATIENCE 500
+#define PATIENCE 1000
 
 /* So many packets in a row and a stream begins, without waiting for the latency: that is what the one who plays it
  * does. With one alone it could be the wrong one, when they come out of order. */

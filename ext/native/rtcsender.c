@@ -413,6 +413,16 @@ rtc_sender_take_nack (RtcSender *self, const RtcRtcpNack *nack, RtcHistory *hist
 
 /* Reports. */
 
+/* A machine that was busy makes a round trip look long, never short: what is longer counts little. */
+static void
+note_round_trip (RtcSender *self, gint64 trip)
+{
+  if (self->round_trip == 0 || trip < self->round_trip)
+    self->round_trip = trip;
+  else
+    self->round_trip += (trip - self->round_trip) / 8;
+}
+
 /* RFC 3550, section 6.4.1: when it came, less when we sent ours, less how long it lay there. */
 static void
 measure_round_trip (RtcSender *self, const RtcRtcpReport *report, guint64 ntp_now)
@@ -422,7 +432,7 @@ measure_round_trip (RtcSender *self, const RtcRtcpReport *report, guint64 ntp_no
   if (report->last_sr == 0 || trip < -CLOCK_ERROR || trip > MAX_ROUND_TRIP)
     return;
   trip = MAX (trip, 1);
-  self->round_trip = MAX (1, ((gint64)trip * G_USEC_PER_SEC) >> 16);
+  note_round_trip (self, MAX (1, ((gint64)trip * G_USEC_PER_SEC) >> 16));
   self->stats.round_trip_time = trip / 65536.0;
   self->stats.total_round_trip_time += self->stats.round_trip_time;
   self->stats.round_trip_time_measurements++;

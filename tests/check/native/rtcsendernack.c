@@ -323,6 +323,15 @@ each_comes_once_a_round_trip (void)
   rtc_sender_take_report (stream->viewer->sender, &report, (guint64)0x1c000 << 16);
   g_assert_cmpuint (ask (stream, 900, 3, SECOND + 349999), ==, 0);
   g_assert_cmpuint (ask (stream, 900, 3, SECOND + 350 * MS), ==, 3);
+
+  /* One of two seconds is a peer that was busy: an eighth of the difference is believed. */
+  rtc_sender_take_report (stream->viewer->sender, &report, (guint64)0x38000 << 16);
+  g_assert_cmpuint (ask (stream, 900, 3, SECOND + 350 * MS + 468 * MS), ==, 0);
+  g_assert_cmpuint (ask (stream, 900, 3, SECOND + 350 * MS + 469 * MS), ==, 3);
+  /* A short one is, at once. */
+  rtc_sender_take_report (stream->viewer->sender, &report, (guint64)0x1a000 << 16);
+  g_assert_cmpuint (ask (stream, 900, 3, SECOND + 819 * MS + 124 * MS), ==, 0);
+  g_assert_cmpuint (ask (stream, 900, 3, SECOND + 819 * MS + 125 * MS), ==, 3);
   stream_free (stream);
 }
 
