@@ -353,12 +353,15 @@ agent_add_candidate (GstRtcIce *ice, const gchar *text)
   GSList *list;
 
   if (!text) {
-    /* The agent would give up at once without any; those with names make themselves known by their checks. */
+    /* Those with names make themselves known by their checks. */
     if (!self->names_left_out)
       nice_agent_peer_candidate_gathering_done (self->agent, self->stream);
     return;
   }
-  self->names_left_out |= rtc_candidate_is_mdns (text);
+  if (rtc_candidate_is_mdns (text) && !self->names_left_out) {
+    self->names_left_out = TRUE;
+    g_object_set (self->agent, "idle-timeout", HOPELESS_MS, NULL);
+  }
   if (self->n_remote >= MAX_REMOTE)
     return;
   candidate = gst_rtc_ice_read_candidate (self->agent, self->stream, text);
@@ -504,7 +507,7 @@ agent_free (GstRtcIce *ice)
   g_signal_handlers_disconnect_by_data (self->agent, self);
   if (self->attached)
     nice_agent_attach_recv (self->agent, self->stream, COMPONENT, gst_rtc_loop_get_context (self->loop), ignore, NULL);
-  gst_rtc_ice_close (self->poll, g_steal_pointer (&self->agent), self->stream, fds, n);
+  gst_rtc_ice_close (self->poll, self->loop, g_steal_pointer (&self->agent), self->stream, fds, n);
   gst_rtc_transport_addresses_clear (&self->addresses);
   g_free (fds);
   g_free (ice->ufrag);

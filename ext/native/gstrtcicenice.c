@@ -17,6 +17,7 @@
 /* How long a relay is waited for that is given back: 100, 200 and 200 ms. */
 #define CLOSE_TIMEOUT_MS 100
 #define CLOSE_TRANSMISSIONS 3
+#define LOOKED_UP_MS 50
 #define DATAGRAM 2048
 #define ROUNDS 16
 
@@ -139,15 +140,32 @@ closed (GObject *object, GAsyncResult *result, gpointer user_data)
   g_free (closing);
 }
 
+static void
+begin_closing (gpointer user_data)
+{
+  Closing *closing = user_data;
+
+  nice_agent_close_async (closing->agent, closed, closing);
+}
+
 void
-gst_rtc_ice_close (GstRtcPoll *poll, NiceAgent *agent, guint stream, const int *sockets, guint n_sockets)
+gst_rtc_ice_close (
+    GstRtcPoll *poll, GstRtcLoop *loop, NiceAgent *agent, guint stream, const int *sockets, guint n_sockets)
 {
   Closing *closing = g_malloc0 (sizeof (Closing) + n_sockets * sizeof (GstRtcWatch *));
+  gchar *stun = NULL;
 
   *closing = (Closing){poll, agent, stream, n_sockets};
   for (guint i = 0; i < n_sockets; i++)
     closing->watches[i] = gst_rtc_poll_add (poll, sockets[i], discard, closing);
   gst_rtc_poll_hold (poll);
   g_object_set (agent, "stun-initial-timeout", CLOSE_TIMEOUT_MS, "stun-max-retransmissions", CLOSE_TRANSMISSIONS, NULL);
-  nice_agent_close_async (agent, closed, closing);
+  g_object_get (agent, "stun-server", &stun, NULL);
+  /* An agent that has just begun looks up the address that is one already, and would warn of having been kept from it;
+   * it is through with that when the loop has come round. */
+  if (stun)
+    gst_rtc_loop_add_timeout (loop, LOOKED_UP_MS, begin_closing, closing);
+  else
+    begin_closing (closing);
+  g_free (stun);
 }

@@ -33,6 +33,7 @@ NiceCandidate *gst_rtc_ice_read_candidate (NiceAgent *agent, guint stream, const
 
 /* Ends AGENT (taken), which is nobody's any more. A relay is told that it is not needed any more, and waited for at
  * most a second; SOCKETS (the agent's descriptors) are read meanwhile. POLL is held until the last of AGENT is gone. */
-void gst_rtc_ice_close (GstRtcPoll *poll, NiceAgent *agent, guint stream, const int *sockets, guint n_sockets);
+void gst_rtc_ice_close (
+    GstRtcPoll *poll, GstRtcLoop *loop, NiceAgent *agent, guint stream, const int *sockets, guint n_sockets);
 
 G_END_DECLS
