@@ -12,6 +12,9 @@
 GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_debug);
 #define GST_CAT_DEFAULT gst_rtc_native_debug
 
+/* What came before the gap is not asked for any more after so long. */
+#define IMPATIENT_MS 1000
+
 /* Whether the peer is heard, and what is done when it is not. Everything on the transport's loop. */
 
 static void
@@ -23,19 +26,38 @@ send_probe (GstRtcNative *t, gint64 now)
   t->ice->klass->probe (t->ice, probe, size);
 }
 
+static void
+become_patient (gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  t->patience_timer = NULL;
+  t->impatient = FALSE;
+  if (t->receiver && !t->closed)
+    gst_rtc_native_receiver_set_patient (t->receiver, TRUE);
+}
+
+/* Before the first packet after the gap is there. */
+static void
+become_impatient (GstRtcNative *t)
+{
+  if (t->patience_timer)
+    g_source_destroy (t->patience_timer);
+  t->patience_timer = NULL;
+  if (t->receiver && !t->impatient)
+    gst_rtc_native_receiver_set_patient (t->receiver, FALSE);
+  t->impatient = TRUE;
+}
+
 /* What was sent in the gap is lost: both directions begin anew, without waiting for who notices. */
 static void
 ask_for_key_frames (GstRtcNative *t)
 {
-  gboolean sends = FALSE;
-
   for (guint i = 0; i < t->lines->len; i++) {
     const GstRtcLine *line = &g_array_index (t->lines, GstRtcLine, i);
 
-    if (line->accepted && line->send && line->kind == GST_RTC_KIND_VIDEO && !sends) {
+    if (line->accepted && line->send && line->kind == GST_RTC_KIND_VIDEO)
       t->base.events->key_frame_wanted (&t->base, i, t->base.user_data);
-      sends = TRUE;
-    }
   }
   if (t->receiver)
     gst_rtc_native_receiver_request_key_frames (t->receiver);
@@ -58,6 +80,8 @@ gst_rtc_native_path_act (GstRtcNative *t, guint actions)
     GST_INFO_OBJECT (
         t->base.bin, "heard again after %" G_GINT64_FORMAT " ms", rtc_path_get_stats (t->path)->last_gap / 1000);
     ask_for_key_frames (t);
+    if (t->impatient && !t->patience_timer)
+      t->patience_timer = gst_rtc_loop_add_timeout (t->shared->loop, IMPATIENT_MS, become_patient, t);
   }
   if (actions & RTC_PATH_RESTART) {
     GST_INFO_OBJECT (t->base.bin, "a restart of ICE is wanted");
@@ -82,6 +106,8 @@ gst_rtc_native_path_tick (GstRtcNative *t, gint64 now)
 {
   guint actions = rtc_path_tick (t->path, now);
 
+  if (rtc_path_is_interrupted (t->path, now))
+    become_impatient (t);
   t->lapsed = t->state >= GST_RTC_TRANSPORT_CONNECTED && !rtc_path_has_consent (t->path, now);
   if (actions)
     gst_rtc_native_path_act (t, actions);

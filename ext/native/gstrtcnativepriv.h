@@ -65,6 +65,8 @@ struct _GstRtcNative
   GstRtcNativeLeg *old; /* that the peer may still send to for a while; or NULL */
   GSource *old_timer;
   RtcPath *path;
+  gboolean impatient; /* what is lost is not waited for */
+  GSource *patience_timer;
   RtcAddress source; /* ours towards the peer; family 0: not known */
   gboolean lapsed; /* nothing is sent: the peer does not consent any more */
   GstSDPMessage *description; /* what was sent last */

@@ -19,8 +19,8 @@ typedef struct
   /* A stream began: PAD is blocked, and belongs to an element in the bin. Any thread. */
   void (*stream) (guint mline, GstPad *pad, gpointer user_data);
 
-  /* RTCP to be sent to the peer: receiver reports, NACK, PLI, FIR. A compound packet, plain. Streaming threads of the RTP
-   * session. DATA is borrowed. */
+  /* RTCP to be sent to the peer: receiver reports, NACK, PLI, FIR. A compound packet, plain. Streaming threads of the
+   * RTP session. DATA is borrowed. */
   void (*rtcp) (const guint8 *data, gsize size, gpointer user_data);
 
   /* A packet with a transport-wide number came, also one that is dropped then: the path brought it. The transport's
@@ -48,6 +48,10 @@ void gst_rtc_native_receiver_take_rtcp (GstRtcNativeReceiver *self, const guint8
 /* Asks the peer for a key frame of each video that comes (PLI), at once and whatever was asked for before. The
  * transport's loop. */
 void gst_rtc_native_receiver_request_key_frames (GstRtcNativeReceiver *self);
+
+/* Whether lost packets of video are waited for beyond the latency, as they are at first. Not after a gap in which all
+ * was lost: what is sent next is worth more then. The transport's loop. */
+void gst_rtc_native_receiver_set_patient (GstRtcNativeReceiver *self, gboolean patient);
 
 /* Lets a blocked stream's data pass. Control loop. */
 void gst_rtc_native_receiver_unblock (GstRtcNativeReceiver *self, GstPad *pad);

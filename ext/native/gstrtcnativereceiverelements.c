@@ -224,11 +224,33 @@ set_up_jitterbuffer (GstRtcNativeReceiver *self, GstRtcStream *stream, GstElemen
   gboolean nack = gst_structure_has_field (gst_caps_get_structure (caps, 0), "rtcp-fb-nack");
 
   stream->patience = 0;
-  if (nack && stream->line->kind == GST_RTC_KIND_VIDEO && self->latency < PATIENCE)
+  stream->is_patient = nack && stream->line->kind == GST_RTC_KIND_VIDEO && self->latency < PATIENCE;
+  if (stream->is_patient)
     stream->patience = PATIENCE - self->latency;
   /* It would expect the next packet when it thinks that it is time, and take it for lost before it is sent. */
   g_object_set (jitterbuffer, "do-retransmission", nack, "rtx-next-seqnum", FALSE, "latency",
       self->latency + stream->patience, "faststart-min-packets", FASTSTART, NULL);
+}
+
+void
+gst_rtc_native_receiver_set_patient (GstRtcNativeReceiver *self, gboolean patient)
+{
+  GPtrArray *jitterbuffers = g_ptr_array_new_with_free_func (gst_object_unref);
+  guint latency = MAX (self->latency, patient ? PATIENCE : 0);
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->streams->len; i++) {
+    GstRtcStream *stream = g_ptr_array_index (self->streams, i);
+
+    if (stream->state != GST_RTC_STREAM_LIVE || !stream->jitterbuffer || !stream->is_patient)
+      continue;
+    stream->patience = latency - self->latency;
+    g_ptr_array_add (jitterbuffers, gst_object_ref (stream->jitterbuffer));
+  }
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < jitterbuffers->len; i++)
+    g_object_set (g_ptr_array_index (jitterbuffers, i), "latency", latency, NULL);
+  g_ptr_array_unref (jitterbuffers);
 }
 
 /* The source's thread, with locks of rtpbin held. */

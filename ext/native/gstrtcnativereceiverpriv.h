@@ -38,6 +38,7 @@ typedef struct
   GstElement *jitterbuffer;
   guint waiting; /* packets that went in since the last that came out */
   gboolean behind; /* downstream does not keep up, and the jitterbuffer drops what is oldest */
+  gboolean is_patient; /* there is such, but after a gap */
   guint patience; /* milliseconds beyond the latency that the jitterbuffer waits for what was lost */
 
   gint idle; /* atomic: nobody is downstream of the pad, and nobody gets there any more */

@@ -63,6 +63,9 @@ void
 gst_rtc_native_free_legs (GstRtcNative *t)
 {
   drop_old (t);
+  if (t->patience_timer)
+    g_source_destroy (t->patience_timer);
+  t->patience_timer = NULL;
   g_clear_pointer (&t->next, leg_free);
   g_clear_pointer (&t->leg, leg_free);
   t->ice = NULL;

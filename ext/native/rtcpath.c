@@ -126,11 +126,16 @@ note_traffic (RtcPath *self, gint64 now)
     self->usual_gap = MAX (self->usual_gap, gap);
 }
 
+gboolean
+rtc_path_is_interrupted (const RtcPath *self, gint64 now)
+{
+  return self->probing_since >= 0 && now - self->probing_since >= (self->answers ? GAP : GAP_UNPROBED);
+}
+
 static guint
 alive (RtcPath *self, gint64 now)
 {
-  gboolean gap =
-      self->moved || (self->probing_since >= 0 && now - self->probing_since >= (self->answers ? GAP : GAP_UNPROBED));
+  gboolean gap = self->moved || rtc_path_is_interrupted (self, now);
 
   if (gap) {
     self->stats.n_gaps++;

@@ -65,6 +65,9 @@ gsize rtc_path_write_probe (RtcPath *path, guint8 *out, gint64 now);
 /* Whether nothing was heard for longer than usual. */
 gboolean rtc_path_is_probing (const RtcPath *path);
 
+/* Whether it was for so long that the next sign of life is RTC_PATH_BACK. */
+gboolean rtc_path_is_interrupted (const RtcPath *path, gint64 now);
+
 /* Whether RTC_PATH_SILENT was the last word. */
 gboolean rtc_path_is_silent (const RtcPath *path);
 

@@ -74,28 +74,18 @@ class Link:
 
 
 def first_after_gap(viewer, since, timeout):
-    """When the first frame came after the gap that begins around SINCE; the last frame before it is still decoded for
-    as long as packets are under way or in the jitterbuffer."""
+    """When the first frame came after the gap that begins around SINCE; SINCE when there was none. The last frames
+    before it are still decoded for as long as packets are under way or in the jitterbuffer."""
     deadline = time.monotonic() + timeout
-
-    def find():
+    while time.monotonic() < deadline:
         frames = [at for at in viewer.frames[-2000:] if at > since - 1]
         for before, after in zip(frames, frames[1:]):
-            if after > since and after - before > GAP and before < since + 0.6:
+            if after > since and after - before > GAP and before < since + 1:
                 return after
-        return None
-
-    while time.monotonic() < deadline:
-        found = find()
-        if found is not None:
-            return found
+        if frames and frames[-1] > since + 2:
+            return since
         with viewer.changed:
             viewer.changed.wait(0.05)
-        # No gap at all: it went on without one.
-        if len(viewer.frames) > 60 and viewer.frames[-1] > since + 2 and all(
-                b - a <= GAP for a, b in zip(viewer.frames[-70:], viewer.frames[-69:])) \
-                and viewer.frames[-70] < since:
-            return since
     raise TimeoutError(f"no frame within {timeout} s")
 
 
