@@ -15,7 +15,8 @@ import capture
 from addresses import PUBLIC, run
 from badinput import audio_section, description, pipeline_of, section
 from cases import EXPECT, FRAMES, SECONDS
-from harness import ADDRESS, PEER_TONE, TONE, URI, Process, check, sending, wait_until
+from harness import ADDRESS, PEER_TONE, TONE, URI, Process, check, listening, sending, wait_until
+from harness import PORT as SIGNALING_PORT
 from wsclient import Client
 
 TURNSERVER = os.environ.get(
@@ -166,6 +167,26 @@ def not_set(bench):
     sender.end()
 
 
+def no_tls(bench):
+    """libnice 0.1.21 would speak plain TCP to a turns: server, so that is refused, from whoever it comes."""
+    secure = f"turn-server=turns://{USER_WRITTEN}:{PASSWORD_WRITTEN}@{RELAY}"
+    sentence = f"cannot speak TLS to a STUN or TURN server ({RELAY}:5349)"
+    server = bench.pipeline(
+        "server", f"wssignalsrc mode=listener address={ADDRESS} port={SIGNALING_PORT} !",
+        f"rtcbin name=rtc transport=webrtcbin {secure}", *sending("vp8"))
+    wait_until(lambda: listening(ADDRESS, SIGNALING_PORT), 15, "the server does not listen")
+    caller = bench.caller(secure)
+    log = bench.folder / "caller.log"
+    wait_until(lambda: "Of the signaling server's ICE servers one is left out" in log.read_text(encoding="utf-8"), 15,
+               "the caller does not tell that it leaves the signaling server's out")
+    own, others = (log.read_text(encoding="utf-8").count(words + sentence) for words in (
+        "rtcbin: turn-server: The transport native ", "left out. The transport native "))
+    check(own == 1 and others >= 1, f"{own} and {others} warnings that say: {sentence}")
+    check(PASSWORD not in log.read_text(encoding="utf-8").split("\n", 1)[1], "the password is in the log")
+    caller.finish()
+    server.end()
+
+
 def ends_quickly(bench):
     """The server went away with the relays: a pipeline that ends asks it in vain, and not for long."""
     server = Server(bench)
@@ -210,6 +231,7 @@ CASES = {
     "turn-no-server-tcp": (no_server, {"transport": "tcp"}, ()),
     "turn-no-name": (no_name, {}, ()),
     "turn-not-set": (not_set, {}, ()),
+    "turn-tls": (no_tls, {}, ()),
     "turn-stun": (reflexive, {}, ()),
     "turn-ends-quickly": (ends_quickly, {}, ()),
 }
