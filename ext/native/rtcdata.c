@@ -38,8 +38,11 @@ void
 rtc_data_leave (RtcData *self)
 {
   if (self->depth == 1) {
-    if (self->sctp && !self->is_over)
-      rtc_data_pump (self);
+    if (self->sctp) {
+      if (!self->is_over)
+        rtc_data_pump (self);
+      rtc_sctp_flush (self->sctp, self->now);
+    }
     g_ptr_array_set_size (self->dead, 0);
   }
   self->depth--;
@@ -96,7 +99,6 @@ rtc_data_finish_close (RtcDataChannel *channel)
     return;
   rtc_data_end_queue (channel);
   if (channel->id >= 0) {
-    rtc_data_forget_partials (self, channel->id);
     g_hash_table_remove (self->by_id, GUINT_TO_POINTER (channel->id));
   }
   g_ptr_array_remove (self->channels, channel);
@@ -134,7 +136,7 @@ rtc_data_fail (RtcData *self, const GError *error)
   self->is_over = TRUE;
   self->is_up = FALSE;
   if (self->sctp)
-    gst_rtc_sctp_close (self->sctp, self->now);
+    rtc_sctp_close (self->sctp);
   while (self->channels->len > 0) {
     RtcDataChannel *channel = g_ptr_array_index (self->channels, 0);
 
@@ -239,7 +241,7 @@ on_up (guint streams, gboolean interleaving, gpointer user_data)
 
   self->is_up = TRUE;
   self->interleaving = interleaving;
-  self->n_streams = MIN (streams, GST_RTC_SCTP_STREAMS);
+  self->n_streams = MIN (streams, RTC_SCTP_STREAMS);
   self->events->link (TRUE, NULL, self->user_data);
   /* Applications may close some meanwhile, which is why they are kept until the outermost call returns. */
   channels = g_ptr_array_copy (self->channels, NULL, NULL);
@@ -265,14 +267,21 @@ on_down (const GError *error, gpointer user_data)
 }
 
 static void
-on_data (guint16 stream, guint32 ppid, gboolean unordered, guint16 number, GBytes *data, gboolean is_last,
-    gpointer user_data)
+on_message (guint16 stream, guint32 ppid, GBytes *message, gpointer user_data)
 {
   RtcData *self = user_data;
 
   if (!self->is_over)
-    rtc_data_receive (self, stream, ppid, unordered, number, data, is_last);
-  g_bytes_unref (data);
+    rtc_data_receive (self, stream, ppid, message);
+}
+
+static void
+on_too_large (guint16 stream, gpointer user_data)
+{
+  RtcData *self = user_data;
+
+  if (!self->is_over)
+    rtc_data_too_large (self, stream);
 }
 
 static void
@@ -281,9 +290,7 @@ on_reset (guint16 stream, gboolean incoming, gboolean failed, gpointer user_data
   RtcData *self = user_data;
   RtcDataChannel *channel = rtc_data_find (self, stream);
 
-  if (incoming)
-    rtc_data_forget_partials (self, stream);
-  else if (g_hash_table_remove (self->stale, GUINT_TO_POINTER (stream)))
+  if (!incoming && g_hash_table_remove (self->stale, GUINT_TO_POINTER (stream)))
     return;
   if (!channel || self->is_over)
     return;
@@ -291,6 +298,7 @@ on_reset (guint16 stream, gboolean incoming, gboolean failed, gpointer user_data
     channel->peer_reset = TRUE;
   else if (channel->reset_sent)
     channel->reset_done = TRUE;
+  self->wants_resets = TRUE;
   if (incoming && channel->state != RTC_DATA_CLOSING)
     rtc_data_begin_close (channel, NULL);
   /* A peer that refuses will not do its part, either. */
@@ -298,21 +306,13 @@ on_reset (guint16 stream, gboolean incoming, gboolean failed, gpointer user_data
     rtc_data_finish_close (channel);
 }
 
-static void
-on_wake (gpointer user_data)
-{
-  RtcData *self = user_data;
-
-  self->events->wake (self->user_data);
-}
-
-static const GstRtcSctpEvents sctp_events = {
+static const RtcSctpEvents sctp_events = {
     .transmit = on_transmit,
     .up = on_up,
     .down = on_down,
-    .data = on_data,
+    .message = on_message,
+    .too_large = on_too_large,
     .reset = on_reset,
-    .wake = on_wake,
 };
 
 /* From outside. */
@@ -326,12 +326,11 @@ rtc_data_new (const RtcDataConfig *config, const RtcDataEvents *events, gpointer
   self->config.max_message_size = MAX (config->max_message_size, MIN_MESSAGE_SIZE);
   self->events = events;
   self->user_data = user_data;
-  self->n_streams = GST_RTC_SCTP_STREAMS;
+  self->n_streams = RTC_SCTP_STREAMS;
   self->peer_max_message_size = G_MAXUINT64;
   self->channels = g_ptr_array_new ();
   self->dead = g_ptr_array_new_with_free_func (channel_free);
   self->active = g_ptr_array_new ();
-  self->partials = g_ptr_array_new_with_free_func (rtc_data_partial_free);
   self->by_id = g_hash_table_new (NULL, NULL);
   self->stale = g_hash_table_new (NULL, NULL);
   return self;
@@ -340,36 +339,33 @@ rtc_data_new (const RtcDataConfig *config, const RtcDataEvents *events, gpointer
 void
 rtc_data_free (RtcData *self)
 {
-  g_clear_pointer (&self->sctp, gst_rtc_sctp_free);
+  g_clear_pointer (&self->sctp, rtc_sctp_free);
   g_ptr_array_foreach (self->channels, (GFunc)channel_free, NULL);
   g_ptr_array_unref (self->channels);
   g_ptr_array_unref (self->dead);
   g_ptr_array_unref (self->active);
-  g_ptr_array_unref (self->partials);
   g_hash_table_unref (self->by_id);
   g_hash_table_unref (self->stale);
   g_free (self);
 }
 
-gboolean
+void
 rtc_data_start (RtcData *self, gboolean is_dtls_client, guint16 local_port, guint16 remote_port,
-    guint64 peer_max_message_size, gint64 now, GError **error)
+    guint64 peer_max_message_size, gint64 now)
 {
-  GError *why = NULL;
+  RtcSctpConfig config = {.local_port = local_port,
+      .remote_port = remote_port,
+      .max_message_size = self->config.max_message_size,
+      .no_interleaving = self->config.no_interleaving};
 
   if (self->sctp || self->is_over)
-    return TRUE;
+    return;
   rtc_data_enter (self, now);
   self->is_client = is_dtls_client;
   self->peer_max_message_size = peer_max_message_size ? peer_max_message_size : G_MAXUINT64;
-  self->sctp = gst_rtc_sctp_new (&sctp_events, self, now, &why);
-  if (!self->sctp || !gst_rtc_sctp_connect (self->sctp, local_port, remote_port, now, &why))
-    rtc_data_fail (self, why);
+  self->sctp = rtc_sctp_new (&config, &sctp_events, self);
+  rtc_sctp_connect (self->sctp, now);
   rtc_data_leave (self);
-  if (!why)
-    return TRUE;
-  g_propagate_error (error, why);
-  return FALSE;
 }
 
 void
@@ -378,14 +374,20 @@ rtc_data_take (RtcData *self, const guint8 *packet, gsize size, gint64 now)
   if (!self->sctp || self->is_over)
     return;
   rtc_data_enter (self, now);
-  gst_rtc_sctp_take (self->sctp, packet, size, now);
+  rtc_sctp_take (self->sctp, packet, size, now);
   rtc_data_leave (self);
 }
 
 gint64
 rtc_data_get_deadline (RtcData *self)
 {
-  return self->sctp && !self->is_over ? gst_rtc_sctp_get_deadline (self->sctp) : -1;
+  gint64 expiry, deadline;
+
+  if (!self->sctp || self->is_over)
+    return -1;
+  deadline = rtc_sctp_get_deadline (self->sctp);
+  expiry = rtc_data_get_expiry (self);
+  return expiry >= 0 && (deadline < 0 || expiry < deadline) ? expiry : deadline;
 }
 
 void
@@ -394,7 +396,7 @@ rtc_data_tick (RtcData *self, gint64 now)
   if (!self->sctp || self->is_over)
     return;
   rtc_data_enter (self, now);
-  gst_rtc_sctp_tick (self->sctp, now);
+  rtc_sctp_tick (self->sctp, now);
   rtc_data_expire (self);
   rtc_data_leave (self);
 }
@@ -414,10 +416,13 @@ rtc_data_get_peer_max_message_size (RtcData *self)
 }
 
 gboolean
-rtc_data_get_path (RtcData *self, guint *round_trip_ms, guint *window_bytes, gboolean *interleaving)
+rtc_data_get_path (RtcData *self, RtcSctpStats *stats, gboolean *interleaving)
 {
+  if (!self->sctp)
+    return FALSE;
   *interleaving = self->interleaving;
-  return self->is_up && gst_rtc_sctp_get_path (self->sctp, round_trip_ms, window_bytes);
+  rtc_sctp_get_stats (self->sctp, stats);
+  return TRUE;
 }
 
 static GError *

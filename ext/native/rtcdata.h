@@ -4,13 +4,12 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "rtcsctp.h"
 
 G_BEGIN_DECLS
 
 /* The data channels of one peer (RFC 8831, 8832; W3C WebRTC, section 6): SCTP packets and the time (microseconds,
- * monotonic, of one clock in the process) go in, packets, messages and the next deadline come out. One thread; see
- * gstrtcsctp.h for the one thing in it that the process shares.
+ * monotonic) go in, packets, messages and the next deadline come out. One thread.
  *
  * What is sent waits here, in a queue for each channel, and SCTP gets no more of it than can leave at once. So a
  * channel's turn comes by its priority and by what it had: a short message goes before the next piece of a long one of
@@ -86,11 +85,12 @@ typedef struct
 typedef struct
 {
   gsize max_message_size; /* of what comes: what our a=max-message-size says; at least 65536 */
+  gboolean no_interleaving; /* do not offer RFC 8260: for tests, and peers that get it wrong */
 } RtcDataConfig;
 
 #define RTC_DATA_MAX_MESSAGE_SIZE (16 * 1024 * 1024)
 
-/* From inside of the functions below, but for wake(). They may call any of those except rtc_data_free(). */
+/* From inside of the functions below. They may call any of those except rtc_data_free(). */
 typedef struct
 {
   /* One SCTP packet is to be sent. */
@@ -112,10 +112,6 @@ typedef struct
 
   /* What waits has become as little as low_threshold, or less. */
   void (*buffered_low) (RtcDataChannel *channel, gpointer user_data);
-
-  /* From any thread, holding a lock of the process: asks the owner's loop to call rtc_data_tick() soon, and does
-   * nothing else. */
-  void (*wake) (gpointer user_data);
 } RtcDataEvents;
 
 /* EVENTS is not copied. */
@@ -125,14 +121,14 @@ RtcData *rtc_data_new (const RtcDataConfig *config, const RtcDataEvents *events,
 void rtc_data_free (RtcData *data);
 
 /* DTLS is connected. PEER_MAX_MESSAGE_SIZE: of its a=max-message-size: 0 is no limit (RFC 8841), 65536 when it has
- * none. FALSE with ERROR (RTC_ERROR) when it is not possible; the channels are closed then. */
-gboolean rtc_data_start (RtcData *data, gboolean is_dtls_client, guint16 local_port, guint16 remote_port,
-    guint64 peer_max_message_size, gint64 now, GError **error);
+ * none. Only the first call counts. */
+void rtc_data_start (RtcData *data, gboolean is_dtls_client, guint16 local_port, guint16 remote_port,
+    guint64 peer_max_message_size, gint64 now);
 
 /* One SCTP packet. Before start() it is ignored; the peer sends it again. */
 void rtc_data_take (RtcData *data, const guint8 *packet, gsize size, gint64 now);
 
-/* To be called at the deadline (-1: none), and soon after wake(). */
+/* To be called at the deadline (-1: none). */
 gint64 rtc_data_get_deadline (RtcData *data);
 void rtc_data_tick (RtcData *data, gint64 now);
 
@@ -173,7 +169,7 @@ gpointer rtc_data_channel_get_user_data (RtcDataChannel *channel);
 /* The biggest message that the peer takes; G_MAXUINT64: any. */
 guint64 rtc_data_get_peer_max_message_size (RtcData *data);
 
-/* For stats. FALSE before the link is up. */
-gboolean rtc_data_get_path (RtcData *data, guint *round_trip_ms, guint *window_bytes, gboolean *interleaving);
+/* For stats. FALSE before start(). */
+gboolean rtc_data_get_path (RtcData *data, RtcSctpStats *stats, gboolean *interleaving);
 
 G_END_DECLS

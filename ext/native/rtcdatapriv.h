@@ -5,7 +5,7 @@
 #pragma once
 
 #include "rtcdata.h"
-#include "gstrtcsctp.h"
+#include "rtcsctp.h"
 
 G_BEGIN_DECLS
 
@@ -29,7 +29,6 @@ typedef struct
   guint32 ppid;
   gsize size; /* as its sender sees it: an empty message has a byte on the wire */
   gsize handed; /* bytes that SCTP has */
-  gboolean is_busy; /* being handed over at the moment */
   gint64 expires; /* -1: never; only before it is begun */
 } RtcDataMessage;
 
@@ -61,7 +60,7 @@ struct _RtcData
   RtcDataConfig config;
   const RtcDataEvents *events;
   gpointer user_data;
-  GstRtcSctp *sctp; /* NULL before start() */
+  RtcSctp *sctp; /* NULL before start() */
   gboolean is_client, is_up, is_over, interleaving;
   guint n_streams;
   guint64 peer_max_message_size;
@@ -78,9 +77,6 @@ struct _RtcData
   gboolean wants_resets; /* some channel is to be closed as soon as it has sent all */
   RtcDataChannel *begun; /* without interleaving: its message must be complete before another is begun */
   guint64 virtual_time; /* of the one that was last served */
-
-  GPtrArray *partials; /* messages of which more is to come */
-  gsize partial_bytes;
 };
 
 /* rtcdata.c */
@@ -101,11 +97,13 @@ void rtc_data_fail (RtcData *self, const GError *error);
 void rtc_data_queue (RtcDataChannel *channel, guint32 ppid, GBytes *bytes, gsize size);
 /* Drops all but a message that was begun. */
 void rtc_data_drop_queue (RtcDataChannel *channel);
-/* Nothing of it is sent any more. Its messages are freed later, as one of them may be in use. */
+/* Nothing of it is sent any more. */
 void rtc_data_end_queue (RtcDataChannel *channel);
 void rtc_data_free_queue (RtcDataChannel *channel);
 /* Drops what is too old. */
 void rtc_data_expire (RtcData *self);
+/* When that is to be done; -1: never. */
+gint64 rtc_data_get_expiry (RtcData *self);
 /* Hands over as much as there is room for, and resets the streams of channels that have sent all. */
 void rtc_data_pump (RtcData *self);
 
@@ -115,9 +113,7 @@ gboolean rtc_data_is_text (GBytes *bytes);
 GBytes *rtc_data_make_text (GBytes *bytes);
 
 /* rtcdatareceive.c */
-void rtc_data_receive (
-    RtcData *self, guint16 stream, guint32 ppid, gboolean unordered, guint16 number, GBytes *bytes, gboolean is_last);
-void rtc_data_forget_partials (RtcData *self, guint16 stream);
-void rtc_data_partial_free (gpointer partial);
+void rtc_data_receive (RtcData *self, guint16 stream, guint32 ppid, GBytes *bytes);
+void rtc_data_too_large (RtcData *self, guint16 stream);
 
 G_END_DECLS

@@ -6,71 +6,13 @@
 #include "rtcdatapriv.h"
 #include "rtcdcep.h"
 
-/* Messages whose end is missing, in sum, in max_message_sizes. Only those of more than 2 MiB come in parts at all. */
-#define MAX_PARTIAL_SIZES 4
-/* Of unordered messages that were given up nobody tells us. */
-#define MAX_PARTIALS 64
-
-typedef struct
-{
-  guint16 stream, number;
-  gboolean unordered;
-  GByteArray *bytes;
-  gboolean is_too_large; /* the rest is thrown away */
-} Partial;
-
-void
-rtc_data_partial_free (gpointer data)
-{
-  Partial *partial = data;
-
-  if (partial->bytes)
-    g_byte_array_unref (partial->bytes);
-  g_free (partial);
-}
-
-static void
-remove_partial (RtcData *self, guint index)
-{
-  Partial *partial = g_ptr_array_index (self->partials, index);
-
-  self->partial_bytes -= partial->bytes ? partial->bytes->len : 0;
-  g_ptr_array_remove_index (self->partials, index);
-}
-
-void
-rtc_data_forget_partials (RtcData *self, guint16 stream)
-{
-  for (guint i = self->partials->len; i-- > 0;) {
-    if (((Partial *)g_ptr_array_index (self->partials, i))->stream == stream)
-      remove_partial (self, i);
-  }
-}
-
-static Partial *
-find_partial (RtcData *self, guint16 stream, gboolean unordered, guint16 number)
-{
-  for (guint i = self->partials->len; i-- > 0;) {
-    Partial *partial = g_ptr_array_index (self->partials, i);
-
-    if (partial->stream != stream || partial->unordered != unordered)
-      continue;
-    if (partial->number == number)
-      return partial;
-    /* The next one of this stream: the peer gave up this one. */
-    if (!unordered)
-      remove_partial (self, i);
-  }
-  return NULL;
-}
-
 /* Opening. */
 
 static void
 refuse (RtcData *self, guint16 stream)
 {
   if (stream < self->n_streams)
-    gst_rtc_sctp_reset (self->sctp, stream, self->now);
+    rtc_sctp_reset (self->sctp, stream);
 }
 
 static void
@@ -199,8 +141,8 @@ take_message (RtcDataChannel *channel, gboolean is_text, GBytes *bytes)
   deliver (channel, is_text, bytes);
 }
 
-static void
-dispatch (RtcData *self, guint16 stream, guint32 ppid, GBytes *bytes)
+void
+rtc_data_receive (RtcData *self, guint16 stream, guint32 ppid, GBytes *bytes)
 {
   RtcDataChannel *channel = rtc_data_find (self, stream);
   GBytes *empty;
@@ -211,10 +153,6 @@ dispatch (RtcData *self, guint16 stream, guint32 ppid, GBytes *bytes)
   }
   if (!channel || channel->peer_reset || channel->error)
     return;
-  if (g_bytes_get_size (bytes) > self->config.max_message_size) {
-    too_large (channel);
-    return;
-  }
   channel->is_acknowledged = TRUE;
   switch (ppid) {
     case RTC_PPID_TEXT:
@@ -234,90 +172,11 @@ dispatch (RtcData *self, guint16 stream, guint32 ppid, GBytes *bytes)
   }
 }
 
-static void
-too_many_partials (RtcData *self)
-{
-  GError *error = g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_PEER,
-      "The peer began messages of more than %" G_GSIZE_FORMAT " bytes in sum, and ended none",
-      MAX_PARTIAL_SIZES * self->config.max_message_size);
-
-  rtc_data_fail (self, error);
-  g_error_free (error);
-}
-
-/* FALSE: it has become too large, now. */
-static gboolean
-append (RtcData *self, Partial *partial, GBytes *bytes)
-{
-  gsize size;
-  const guint8 *data = g_bytes_get_data (bytes, &size);
-
-  if (partial->is_too_large)
-    return TRUE;
-  if (partial->bytes->len + size <= self->config.max_message_size) {
-    g_byte_array_append (partial->bytes, data, size);
-    self->partial_bytes += size;
-    return TRUE;
-  }
-  self->partial_bytes -= partial->bytes->len;
-  g_clear_pointer (&partial->bytes, g_byte_array_unref);
-  partial->is_too_large = TRUE;
-  return FALSE;
-}
-
-static Partial *
-add_partial (RtcData *self, guint16 stream, gboolean unordered, guint16 number)
-{
-  Partial *partial = g_new0 (Partial, 1);
-
-  if (self->partials->len >= MAX_PARTIALS)
-    remove_partial (self, 0);
-  partial->stream = stream;
-  partial->number = number;
-  partial->unordered = unordered;
-  partial->bytes = g_byte_array_new ();
-  g_ptr_array_add (self->partials, partial);
-  return partial;
-}
-
-/* The whole message; NULL: it was too large. */
-static GBytes *
-complete (RtcData *self, Partial *partial)
-{
-  GBytes *whole = NULL;
-
-  if (partial->bytes) {
-    self->partial_bytes -= partial->bytes->len;
-    whole = g_byte_array_free_to_bytes (partial->bytes);
-    partial->bytes = NULL;
-  }
-  g_ptr_array_remove (self->partials, partial);
-  return whole;
-}
-
 void
-rtc_data_receive (
-    RtcData *self, guint16 stream, guint32 ppid, gboolean unordered, guint16 number, GBytes *bytes, gboolean is_last)
+rtc_data_too_large (RtcData *self, guint16 stream)
 {
-  Partial *partial = find_partial (self, stream, unordered, number);
-  GBytes *whole = NULL;
-  gboolean fits;
+  RtcDataChannel *channel = rtc_data_find (self, stream);
 
-  if (!partial && is_last) {
-    dispatch (self, stream, ppid, bytes);
-    return;
-  }
-  if (!partial)
-    partial = add_partial (self, stream, unordered, number);
-  fits = append (self, partial, bytes);
-  if (is_last)
-    whole = complete (self, partial);
-  /* From here on the application may have closed everything. */
-  if (!fits && rtc_data_find (self, stream))
-    too_large (rtc_data_find (self, stream));
-  if (whole)
-    dispatch (self, stream, ppid, whole);
-  g_clear_pointer (&whole, g_bytes_unref);
-  if (self->partial_bytes > MAX_PARTIAL_SIZES * self->config.max_message_size)
-    too_many_partials (self);
+  if (channel)
+    too_large (channel);
 }

@@ -8,8 +8,6 @@
 #define MS 1000
 /* A piece of a long message, where others may go between. */
 #define PIECE (16 * 1024)
-/* Less of a message is not handed over, unless it is the rest: it would make small packets. */
-#define MIN_PIECE (2 * GST_RTC_SCTP_MTU)
 /* What a message costs besides its bytes, so that channels of tiny ones do not count as idle. */
 #define MESSAGE_COST 64
 
@@ -43,6 +41,13 @@ deactivate (RtcDataChannel *channel)
   channel->is_active = FALSE;
 }
 
+static void
+emptied (RtcDataChannel *channel)
+{
+  deactivate (channel);
+  channel->data->wants_resets |= channel->state == RTC_DATA_CLOSING;
+}
+
 void
 rtc_data_queue (RtcDataChannel *channel, guint32 ppid, GBytes *bytes, gsize size)
 {
@@ -72,7 +77,7 @@ count_dropped (RtcDataChannel *channel, const RtcDataMessage *message)
 static gboolean
 is_begun (const RtcDataMessage *message)
 {
-  return message->handed > 0 || message->is_busy;
+  return message->handed > 0;
 }
 
 void
@@ -92,7 +97,7 @@ rtc_data_drop_queue (RtcDataChannel *channel)
     message_free (message);
   }
   if (g_queue_is_empty (&channel->queue))
-    deactivate (channel);
+    emptied (channel);
 }
 
 void
@@ -123,22 +128,37 @@ drained (RtcDataChannel *channel, gsize before)
     self->events->buffered_low (channel, self->user_data);
 }
 
+/* The oldest that may expire: all of a channel live as long as each other. NULL: none. */
+static GList *
+find_mortal (RtcDataChannel *channel)
+{
+  for (GList *l = channel->queue.head; l; l = l->next) {
+    RtcDataMessage *message = l->data;
+
+    if (message->expires >= 0 && !is_begun (message))
+      return l;
+  }
+  return NULL;
+}
+
 static void
 expire_channel (RtcDataChannel *channel)
 {
   gsize before = channel->buffered;
-  RtcDataMessage *message;
+  GList *oldest;
 
-  while ((message = g_queue_peek_head (&channel->queue)) && message->handed == 0 && message->expires >= 0
-      && message->expires < channel->data->now) {
-    g_queue_pop_head (&channel->queue);
+  while (channel->init.max_packet_lifetime >= 0 && (oldest = find_mortal (channel))
+      && ((RtcDataMessage *)oldest->data)->expires < channel->data->now) {
+    RtcDataMessage *message = oldest->data;
+
+    g_queue_delete_link (&channel->queue, oldest);
     channel->buffered -= message->size;
     channel->stats.messages_expired++;
     channel->stats.bytes_expired += message->size;
     message_free (message);
   }
   if (g_queue_is_empty (&channel->queue))
-    deactivate (channel);
+    emptied (channel);
   if (channel->buffered < before)
     drained (channel, before);
 }
@@ -151,6 +171,22 @@ rtc_data_expire (RtcData *self)
     if (i < self->active->len)
       expire_channel (g_ptr_array_index (self->active, i));
   }
+}
+
+gint64
+rtc_data_get_expiry (RtcData *self)
+{
+  gint64 first = -1;
+
+  for (guint i = 0; i < self->active->len; i++) {
+    RtcDataChannel *channel = g_ptr_array_index (self->active, i);
+    GList *oldest = channel->init.max_packet_lifetime >= 0 ? find_mortal (channel) : NULL;
+    gint64 expires = oldest ? ((RtcDataMessage *)oldest->data)->expires + 1 : -1;
+
+    if (oldest && (first < 0 || expires < first))
+      first = expires;
+  }
+  return first;
 }
 
 gssize
@@ -169,7 +205,7 @@ rtc_data_channel_drop_oldest (RtcDataChannel *channel)
     message_free (message);
     channel->buffered -= size;
     if (g_queue_is_empty (&channel->queue))
-      deactivate (channel);
+      emptied (channel);
     drained (channel, before);
     return size;
   }
@@ -195,11 +231,10 @@ pick (RtcData *self)
   return best;
 }
 
-static GstRtcSctpMessage
+static RtcSctpMessage
 describe (RtcDataChannel *channel, const RtcDataMessage *message)
 {
-  GstRtcSctpMessage description = {
-      .stream = channel->id, .ppid = message->ppid, .max_retransmits = -1, .max_lifetime = -1};
+  RtcSctpMessage description = {.stream = channel->id, .ppid = message->ppid, .max_retransmits = -1, .expires = -1};
 
   if (message->ppid == RTC_PPID_DCEP)
     return description;
@@ -207,8 +242,7 @@ describe (RtcDataChannel *channel, const RtcDataMessage *message)
   description.unordered =
       !channel->init.ordered && (channel->is_acknowledged || !channel->is_opener || channel->init.negotiated);
   description.max_retransmits = channel->init.max_retransmits;
-  if (message->expires >= 0)
-    description.max_lifetime = MAX (1, (message->expires - channel->data->now) / MS);
+  description.expires = message->expires;
   return description;
 }
 
@@ -241,7 +275,7 @@ handed_over (RtcDataChannel *channel, RtcDataMessage *message, gsize taken)
     g_queue_pop_head (&channel->queue);
     message_free (message);
     if (g_queue_is_empty (&channel->queue))
-      deactivate (channel);
+      emptied (channel);
   }
   drained (channel, before);
 }
@@ -252,29 +286,24 @@ hand_over (RtcDataChannel *channel)
 {
   RtcData *self = channel->data;
   RtcDataMessage *message = g_queue_peek_head (&channel->queue);
-  GstRtcSctpMessage description = describe (channel, message);
-  gsize total;
-  const guint8 *bytes = g_bytes_get_data (message->bytes, &total);
-  gsize rest = total - message->handed, size = MIN (rest, gst_rtc_sctp_get_room (self->sctp));
+  RtcSctpMessage description = describe (channel, message);
+  gsize rest = g_bytes_get_size (message->bytes) - message->handed;
+  gsize size = MIN (rest, rtc_sctp_get_room (self->sctp));
   gssize taken;
 
   if (self->interleaving)
     size = MIN (size, PIECE);
-  if (size == 0 || (size < rest && size < MIN_PIECE))
+  if (size == 0 || (size < rest && size < rtc_sctp_get_fragment_size (self->sctp)))
     return FALSE;
-  message->is_busy = TRUE;
-  taken = gst_rtc_sctp_send (self->sctp, &description, bytes + message->handed, size, size == rest, self->now);
-  message->is_busy = FALSE;
-  if (channel->state == RTC_DATA_CLOSED)
-    return TRUE; /* the peer did that meanwhile */
+  taken = rtc_sctp_send (self->sctp, &description, message->bytes, message->handed, size, size == rest);
   if (taken >= 0) {
     handed_over (channel, message, taken);
-  } else {
-    channel->error = channel->error
-        ? channel->error
-        : g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_LINK, "SCTP takes nothing more for stream %d", channel->id);
-    rtc_data_finish_close (channel);
+    return TRUE;
   }
+  if (!channel->error)
+    channel->error =
+        g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_LINK, "SCTP takes nothing more for stream %d", channel->id);
+  rtc_data_finish_close (channel);
   return TRUE;
 }
 
@@ -291,14 +320,10 @@ reset_streams (RtcData *self)
     if (i >= self->channels->len)
       continue;
     channel = g_ptr_array_index (self->channels, i);
-    if (channel->state != RTC_DATA_CLOSING || channel->reset_sent)
+    if (channel->state != RTC_DATA_CLOSING || channel->reset_sent || !g_queue_is_empty (&channel->queue))
       continue;
-    if (!g_queue_is_empty (&channel->queue)) {
-      self->wants_resets = TRUE;
-      continue;
-    }
     channel->reset_sent = TRUE;
-    if (!gst_rtc_sctp_reset (self->sctp, channel->id, self->now) && channel->state != RTC_DATA_CLOSED)
+    if (!rtc_sctp_reset (self->sctp, channel->id))
       rtc_data_finish_close (channel);
   }
 }

@@ -9,7 +9,8 @@ gboolean
 rtc_data_is_text (GBytes *bytes)
 {
   gsize size;
-  const gchar *text = g_bytes_get_data (bytes, &size), *end = text + size, *bad;
+  const gchar *text = g_bytes_get_data (bytes, &size), *bad;
+  const gchar *end = size > 0 ? text + size : text; /* of nothing it is NULL */
 
   while (text < end) {
     if (g_utf8_validate_len (text, end - text, &bad))
@@ -25,7 +26,8 @@ GBytes *
 rtc_data_make_text (GBytes *bytes)
 {
   gsize size;
-  const gchar *text = g_bytes_get_data (bytes, &size), *end = text + size, *bad;
+  const gchar *text = g_bytes_get_data (bytes, &size), *bad;
+  const gchar *end = size > 0 ? text + size : text;
   GString *made = g_string_new (NULL);
 
   while (text < end) {

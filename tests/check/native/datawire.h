@@ -9,7 +9,7 @@
 G_BEGIN_DECLS
 
 /* Two ends of an association on a wire that loses, delays, reorders and repeats as its seed says, with a clock that
- * the test turns. usrsctp asks for the time of day by itself: while a wire is there, it gets the wire's. */
+ * the test turns. */
 
 #define MS 1000
 #define SECOND (1000 * MS)
@@ -22,7 +22,7 @@ struct _End
   Wire *wire;
   guint number; /* 0: the DTLS client */
   RtcData *data;
-  gboolean is_up, is_woken;
+  gboolean is_up;
   GError *error; /* why the link is gone */
   GPtrArray *opened; /* channels that the peer opened, in their order; those that are closed are NULL */
   gpointer user_data;
@@ -51,8 +51,8 @@ struct _Wire
   gboolean (*filter) (Wire *wire, guint from, guint8 *data, gsize size);
 };
 
-/* A perfect wire, and two ends that are not started. MAX_MESSAGE_SIZE: 0 is the default. */
-Wire *wire_new (guint seed, gsize max_message_size);
+/* A perfect wire, and two ends that are not started. */
+Wire *wire_new (guint seed, gboolean interleaving);
 void wire_free (Wire *wire);
 
 /* Starts both, and lets them connect. */

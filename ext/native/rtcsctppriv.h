@@ -1,0 +1,263 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "rtcsctp.h"
+
+G_BEGIN_DECLS
+
+/* What the files rtcsctp*.c share. */
+
+#define RTC_SCTP_MS 1000
+#define RTC_SCTP_HEADER 12
+#define RTC_SCTP_CHUNK_HEADER 4
+
+/* RFC 9260, section 3.2; RFC 6525, 3758 and 8260. */
+enum
+{
+  RTC_SCTP_DATA = 0,
+  RTC_SCTP_INIT = 1,
+  RTC_SCTP_INIT_ACK = 2,
+  RTC_SCTP_SACK = 3,
+  RTC_SCTP_HEARTBEAT = 4,
+  RTC_SCTP_HEARTBEAT_ACK = 5,
+  RTC_SCTP_ABORT = 6,
+  RTC_SCTP_SHUTDOWN = 7,
+  RTC_SCTP_SHUTDOWN_ACK = 8,
+  RTC_SCTP_ERROR = 9,
+  RTC_SCTP_COOKIE_ECHO = 10,
+  RTC_SCTP_COOKIE_ACK = 11,
+  RTC_SCTP_SHUTDOWN_COMPLETE = 14,
+  RTC_SCTP_I_DATA = 64,
+  RTC_SCTP_RE_CONFIG = 130,
+  RTC_SCTP_FORWARD_TSN = 192,
+  RTC_SCTP_I_FORWARD_TSN = 194,
+};
+
+/* Flags of data. */
+#define RTC_SCTP_END 1
+#define RTC_SCTP_BEGIN 2
+#define RTC_SCTP_UNORDERED 4
+#define RTC_SCTP_IMMEDIATELY 8 /* RFC 7053 */
+
+/* Serial numbers (RFC 1982): whether A comes before B. */
+static inline gboolean
+rtc_sctp_before (guint32 a, guint32 b)
+{
+  return (gint32)(a - b) < 0;
+}
+
+typedef enum
+{
+  RTC_SCTP_CLOSED,
+  RTC_SCTP_COOKIE_WAIT,
+  RTC_SCTP_COOKIE_ECHOED,
+  RTC_SCTP_ESTABLISHED,
+  RTC_SCTP_OVER,
+} RtcSctpState;
+
+/* Sending. */
+
+/* A message of which parts are on their way; shared by its chunks, and by its stream until it is complete. */
+typedef struct
+{
+  guint n_refs;
+  guint16 stream;
+  gboolean unordered, is_abandoned;
+  guint32 number; /* MID, or SSN in its low bits */
+  guint32 ppid, next_fragment;
+  guint32 first_tsn, last_tsn;
+  gint max_retransmits;
+  gint64 expires;
+} RtcSctpOutgoing;
+
+typedef enum
+{
+  RTC_SCTP_WAITING, /* not sent yet */
+  RTC_SCTP_FLYING,
+  RTC_SCTP_LOST, /* to be sent again */
+  RTC_SCTP_ACKED, /* but what was before it is not */
+  RTC_SCTP_ABANDONED,
+} RtcSctpChunkState;
+
+typedef struct
+{
+  RtcSctpOutgoing *message;
+  GBytes *bytes;
+  gsize offset;
+  guint16 size, n_sent;
+  guint8 flags, state, n_missing;
+  guint32 fragment; /* FSN */
+  guint32 order; /* the how manieth that was sent, of all, the last time */
+  gint64 sent_at;
+} RtcSctpChunk;
+
+typedef enum
+{
+  RTC_SCTP_STREAM_OPEN,
+  RTC_SCTP_STREAM_RESET_WANTED,
+  RTC_SCTP_STREAM_RESET_SENT,
+} RtcSctpStreamState;
+
+typedef struct
+{
+  guint32 next_ordered, next_unordered; /* numbers of messages */
+  guint n_chunks; /* not acknowledged */
+  RtcSctpOutgoing *open; /* of which more is to come; NULL: none */
+  RtcSctpStreamState state;
+} RtcSctpOutStream;
+
+/* Receiving. */
+
+typedef struct
+{
+  guint32 fragment; /* FSN; TSN without interleaving */
+  guint8 flags;
+  GBytes *bytes;
+} RtcSctpFragment;
+
+/* A message of which parts came. */
+typedef struct
+{
+  guint32 number; /* MID or SSN */
+  guint32 ppid;
+  gboolean is_begun, is_complete, is_too_large;
+  guint32 next_fragment; /* that ASSEMBLED wants; when begun */
+  GByteArray *assembled; /* NULL while it has but one fragment, and when it is too large */
+  GBytes *only; /* that one */
+  GArray *later; /* of RtcSctpFragment, in their order; NULL: none */
+} RtcSctpIncoming;
+
+typedef struct
+{
+  guint32 next_ordered;
+  GPtrArray *ordered; /* of RtcSctpIncoming, in their order */
+  GPtrArray *unordered; /* with I-DATA in no order; without, those that are begun */
+  GArray *strays; /* of RtcSctpFragment: unordered DATA whose beginning is missing, in their order */
+} RtcSctpInStream;
+
+/* TSNs beyond the cumulative one that can come: as many as 4 MiB have, even if they are small. */
+#define RTC_SCTP_TSN_WINDOW 16384
+#define RTC_SCTP_MAX_REPEATED 16
+
+struct _RtcSctp
+{
+  RtcSctpConfig config;
+  const RtcSctpEvents *events;
+  gpointer user_data;
+  RtcSctpState state;
+  RtcSctpStats stats;
+  guint32 tag, peer_tag; /* verification tags: of packets to us, and to the peer */
+  gboolean knows_peer; /* what its INIT or INIT ACK says was taken over */
+  gboolean can_abandon, can_reset, interleaving; /* both sides can */
+  guint n_out, n_in; /* streams */
+  GByteArray *control; /* chunks that go out with the next packet */
+  gboolean abort_wanted;
+
+  /* T1: the handshake */
+  GBytes *cookie; /* the peer's */
+  gint64 t1_at, t1_delay;
+  guint t1_count;
+
+  /* what is sent: ring[tsn & ring_mask] for first_tsn <= tsn < next_tsn */
+  RtcSctpChunk *ring;
+  guint32 ring_mask;
+  guint32 initial_tsn, first_tsn, unsent_tsn, next_tsn;
+  guint32 forward_tsn; /* the peer need not wait for anything up to here */
+  gboolean forward_wanted;
+  RtcSctpOutStream **out; /* [n_out]; NULL: not used yet */
+  guint32 order;
+  guint n_lost;
+  gsize flight, waiting; /* bytes */
+  gsize peer_window;
+
+  /* its pace */
+  gsize window, threshold, partly_acked;
+  gboolean is_window_full, is_recovering;
+  guint32 recovery_tsn;
+  gint64 round_trip, variation, timeout; /* -1: not known; timeout is */
+  gint64 least_round_trip;
+  gint64 t3_at;
+  guint n_timeouts;
+
+  /* what comes */
+  guint32 seen_tsn; /* all up to here came, or need not */
+  guint32 highest_tsn;
+  guint64 *seen; /* bits of RTC_SCTP_TSN_WINDOW, at tsn modulo that */
+  guint32 repeated[RTC_SCTP_MAX_REPEATED];
+  guint n_repeated;
+  RtcSctpInStream **in; /* [n_in] */
+  gsize held; /* bytes that cannot be delivered, but for the beginnings of messages */
+  gsize assembled; /* and those */
+  guint n_unacked; /* packets with data since the last SACK */
+  gboolean sack_now;
+  gint64 sack_at;
+
+  /* streams begun anew */
+  guint32 request_number, next_peer_request;
+  GArray *requested; /* guint16: streams of the request that is on its way; NULL: none */
+  guint32 request_tsn;
+  gint64 request_at, request_delay;
+  gboolean request_wanted, resets_wanted;
+  guint last_result; /* of the peer's last request */
+  GBytes *deferred; /* the peer's request, until what was sent before it came */
+};
+
+/* rtcsctp.c */
+void rtc_sctp_fail (RtcSctp *self, const gchar *reason);
+
+/* rtcsctpwrite.c: chunks, with their padding */
+guint8 *rtc_sctp_add_chunk (GByteArray *to, guint type, guint flags, gsize size);
+/* One packet, whose checksum is written. SIZE has room for it in front of DATA's chunks. */
+void rtc_sctp_transmit (RtcSctp *self, guint8 *packet, gsize size, guint32 tag);
+guint32 rtc_sctp_crc32c (const guint8 *data, gsize size);
+
+/* rtcsctphandshake.c */
+void rtc_sctp_send_init (RtcSctp *self, gint64 now);
+void rtc_sctp_take_init (RtcSctp *self, const guint8 *chunk, gsize size);
+void rtc_sctp_take_init_ack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now);
+void rtc_sctp_take_cookie_echo (RtcSctp *self, const guint8 *chunk, gsize size);
+void rtc_sctp_take_cookie_ack (RtcSctp *self);
+void rtc_sctp_tick_handshake (RtcSctp *self, gint64 now);
+
+/* rtcsctpsend.c */
+RtcSctpChunk *rtc_sctp_get_chunk (RtcSctp *self, guint32 tsn);
+/* Writes data that may go now, from AT on. Returns where it ends. */
+gsize rtc_sctp_write_data (RtcSctp *self, guint8 *packet, gsize at, gint64 now);
+void rtc_sctp_tick_data (RtcSctp *self, gint64 now);
+void rtc_sctp_free_sending (RtcSctp *self);
+
+/* rtcsctpack.c */
+void rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now);
+void rtc_sctp_mark_lost (RtcSctp *self, RtcSctpChunk *chunk, gint64 now);
+gboolean rtc_sctp_abandon_if_due (RtcSctp *self, RtcSctpChunk *chunk, gint64 now);
+void rtc_sctp_update_forward (RtcSctp *self);
+void rtc_sctp_add_forward (RtcSctp *self);
+void rtc_sctp_outgoing_unref (RtcSctpOutgoing *message);
+
+/* rtcsctpreceive.c */
+void rtc_sctp_take_data (RtcSctp *self, guint type, guint flags, const guint8 *chunk, gsize size);
+void rtc_sctp_take_forward (RtcSctp *self, guint type, const guint8 *chunk, gsize size);
+void rtc_sctp_add_sack (RtcSctp *self);
+void rtc_sctp_free_receiving (RtcSctp *self);
+
+/* rtcsctpassemble.c */
+RtcSctpInStream *rtc_sctp_in_stream (RtcSctp *self, guint16 stream);
+void rtc_sctp_in_stream_free (RtcSctp *self, RtcSctpInStream *stream);
+void rtc_sctp_assemble (
+    RtcSctp *self, guint16 id, gboolean unordered, guint32 number, guint32 ppid, const RtcSctpFragment *fragment);
+/* What was given up: ordered messages up to NUMBER, or an unordered one. */
+void rtc_sctp_skip (RtcSctp *self, guint16 id, gboolean unordered, guint32 number);
+/* Unordered DATA up to TSN. */
+void rtc_sctp_skip_strays (RtcSctp *self, guint32 tsn);
+
+/* rtcsctpreset.c */
+void rtc_sctp_take_reconfig (RtcSctp *self, const guint8 *chunk, gsize size);
+/* What came lets a deferred request of the peer come into force. */
+void rtc_sctp_take_deferred (RtcSctp *self);
+void rtc_sctp_add_requests (RtcSctp *self, gint64 now);
+void rtc_sctp_tick_reset (RtcSctp *self, gint64 now);
+
+G_END_DECLS
