@@ -8,6 +8,7 @@
 #include <gst/sdp/sdp.h>
 
 #include "gstrtcsdp.h"
+#include "base/gstrtcchannel.h"
 #include "base/gstrtcloop.h"
 
 G_BEGIN_DECLS
@@ -92,6 +93,10 @@ typedef struct
   /* The path to the peer broke, or this machine's addresses are others: ICE is to be restarted. Told again while
    * nothing is heard. */
   void (*restart_wanted) (GstRtcTransport *transport, gpointer user_data);
+
+  /* The peer opened CHANNEL, which is OPEN. Not queued, other than the rest: listeners that are added in here miss
+   * nothing, and the functions of GstRtcChannel may be called. */
+  void (*channel) (GstRtcTransport *transport, GstRtcChannel *channel, gpointer user_data);
 } GstRtcTransportEvents;
 
 /* The header extension ids that the payloaders of rtcbin write (RFC 8285, one-byte form). */
@@ -156,6 +161,10 @@ struct _GstRtcTransportClass
   /* There are no more packets of TRACK. Any thread, after its last send(). May be NULL. */
   void (*forget_track) (gpointer shared, gconstpointer track);
 
+  /* Opens a data channel, at any time before close(): it is CONNECTING until the peer has it. Nothing is told of it
+   * before this returns. NULL with ERROR (GST_RTC_CHANNEL_ERROR). (transfer full) NULL: this transport has none. */
+  GstRtcChannel *(*open_channel) (GstRtcTransport *transport, const GstRtcChannelInit *init, GError **error);
+
   /* Lets a blocked stream's data pass. */
   void (*unblock) (GstRtcTransport *transport, GstPad *pad);
 
@@ -165,7 +174,8 @@ struct _GstRtcTransportClass
   /* Adds what RTCP says of an accepted line to STATS (see there, too), as far as it is known yet. Control loop. */
   void (*add_line_stats) (GstRtcTransport *transport, guint mline, GstStructure *stats);
 
-  /* No event comes after this, and nothing is sent. Control loop; does not block. */
+  /* No event comes after this, and nothing is sent. Data channels are closed (GST_RTC_CHANNEL_ERROR_LINK), with their
+   * events. Control loop; does not block. */
   void (*close) (GstRtcTransport *transport);
 
   /* Returns when it makes nothing any more that stopping its bin might miss. After close(). Any thread; may block. */

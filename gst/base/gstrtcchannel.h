@@ -1,0 +1,157 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* One data channel to one peer (W3C WebRTC, section 6.2; RFC 8831), whatever transport carries it. Without a GType, so
+ * that plugins that know nothing of each other can share it: a transport starts its own struct with GstRtcChannel.
+ *
+ * Its functions may be called from any thread, and from inside of its events; none blocks. Events come from one thread
+ * at a time, in order, and what they call must not block either. */
+typedef struct _GstRtcChannel GstRtcChannel;
+typedef struct _GstRtcChannelClass GstRtcChannelClass;
+
+#define GST_RTC_CHANNEL_ERROR (gst_rtc_channel_error_quark ())
+GQuark gst_rtc_channel_error_quark (void);
+
+typedef enum
+{
+  GST_RTC_CHANNEL_ERROR_CONFIG, /* a setting that makes no sense, or that this transport cannot keep */
+  GST_RTC_CHANNEL_ERROR_ID, /* out of range, or in use */
+  GST_RTC_CHANNEL_ERROR_STATE, /* the channel is closing or closed */
+  GST_RTC_CHANNEL_ERROR_TOO_LARGE, /* more than the peer, or this transport, takes in one message */
+  GST_RTC_CHANNEL_ERROR_TEXT, /* not UTF-8 */
+  GST_RTC_CHANNEL_ERROR_PEER, /* the peer refused it, has no data channels, or broke the protocol */
+  GST_RTC_CHANNEL_ERROR_LINK, /* the connection to the peer is gone */
+} GstRtcChannelError;
+
+typedef enum
+{
+  GST_RTC_CHANNEL_CONNECTING, /* what is sent waits */
+  GST_RTC_CHANNEL_OPEN,
+  GST_RTC_CHANNEL_CLOSING, /* what was sent before still goes out */
+  GST_RTC_CHANNEL_CLOSED,
+} GstRtcChannelState;
+
+/* The W3C's name: "connecting" and so on. */
+const gchar *gst_rtc_channel_state_to_string (GstRtcChannelState state);
+
+/* W3C's RTCDataChannelInit and the label. GST_RTC_CHANNEL_INIT has the defaults, but for the strings. */
+typedef struct
+{
+  gchar *label, *protocol; /* UTF-8 of at most 65,535 bytes */
+  gboolean ordered;
+  gint max_retransmits; /* 0 to 65535; -1: as many as it takes */
+  gint max_packet_lifetime; /* 0 to 65535 ms; -1: for ever. Only one of the two may be given. */
+  gboolean negotiated; /* the peer opens the same id by itself */
+  gint id; /* 0 to 1023; -1: chosen by the transport, not when negotiated */
+  guint priority; /* 128, 256, 512 or 1024 (RFC 8831, section 6.4): shares are in this proportion */
+} GstRtcChannelInit;
+
+#define GST_RTC_CHANNEL_INIT \
+  { \
+    .ordered = TRUE, .max_retransmits = -1, .max_packet_lifetime = -1, .id = -1, .priority = 256 \
+  }
+
+/* (transfer full): strings that were NULL are empty. */
+GstRtcChannelInit gst_rtc_channel_init_copy (const GstRtcChannelInit *init);
+void gst_rtc_channel_init_clear (GstRtcChannelInit *init);
+
+/* Each may be NULL. */
+typedef struct
+{
+  /* ERROR: (nullable) why it is CLOSED, when nobody here wanted that. Nothing comes after CLOSED. */
+  void (*state) (GstRtcChannel *channel, GstRtcChannelState state, const GError *error, gpointer user_data);
+
+  /* A whole message, which came in at ARRIVAL (microseconds, g_get_monotonic_time()); text is valid UTF-8 without a NUL
+   * at its end. MESSAGE may be referenced. Messages that are kept are told with gst_rtc_channel_add_unread(). */
+  void (*message) (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 arrival, gpointer user_data);
+
+  /* What waits has become as little as the low threshold, or less. */
+  void (*low) (GstRtcChannel *channel, gpointer user_data);
+} GstRtcChannelEvents;
+
+/* What a transport does. CHANNEL is CONNECTING or OPEN when send() is called. */
+struct _GstRtcChannelClass
+{
+  /* Queues a message, in the order of the calls, without a bound: see gst_rtc_channel_get_buffered(). TEXT was checked.
+   */
+  gboolean (*send) (GstRtcChannel *channel, gboolean is_text, GBytes *message, GError **error);
+  gsize (*get_buffered) (GstRtcChannel *channel);
+  void (*set_low_threshold) (GstRtcChannel *channel, gsize bytes);
+  void (*unread_changed) (GstRtcChannel *channel, gsize bytes); /* NULL: this transport cannot make a peer wait */
+  gint (*get_id) (GstRtcChannel *channel);
+  void (*close) (GstRtcChannel *channel);
+  void (*add_stats) (GstRtcChannel *channel, GstStructure *stats);
+  void (*free) (GstRtcChannel *channel);
+};
+
+struct _GstRtcChannel
+{
+  /* set at construction */
+  const GstRtcChannelClass *klass;
+  gchar *peer_id;
+  gboolean is_remote; /* the peer opened it */
+  GstRtcChannelInit init;
+
+  gint ref_count; /* atomic */
+  gssize unread; /* bytes; atomic */
+
+  GMutex lock;
+  /* under lock */
+  GstRtcChannelState state;
+  GError *error; /* why it closed; NULL: somebody here wanted it, or it is not */
+  GPtrArray *listeners; /* of Listener; replaced, never changed */
+};
+
+/* For transports: SELF is zeroed and the transport's own. One reference is the caller's. */
+void gst_rtc_channel_construct (GstRtcChannel *self, const GstRtcChannelClass *klass, const gchar *peer_id,
+    gboolean is_remote, const GstRtcChannelInit *init, GstRtcChannelState state);
+
+/* For transports: tells the listeners, and remembers the state. One thread at a time. */
+void gst_rtc_channel_set_state (GstRtcChannel *self, GstRtcChannelState state, const GError *error);
+void gst_rtc_channel_deliver (GstRtcChannel *self, gboolean is_text, GBytes *message, gint64 arrival);
+void gst_rtc_channel_tell_low (GstRtcChannel *self);
+
+GstRtcChannel *gst_rtc_channel_ref (GstRtcChannel *self);
+void gst_rtc_channel_unref (gpointer self);
+
+/* Tells EVENTS (not copied) of what happens from now on. NOTIFY frees USER_DATA once no event is on its way any more,
+ * after remove_listener() or with the channel. Returns the state it has now: a later one is told. */
+GstRtcChannelState gst_rtc_channel_add_listener (
+    GstRtcChannel *self, const GstRtcChannelEvents *events, gpointer user_data, GDestroyNotify notify);
+
+/* One event may still be on its way in another thread. */
+void gst_rtc_channel_remove_listener (GstRtcChannel *self, gpointer user_data);
+
+GstRtcChannelState gst_rtc_channel_get_state (GstRtcChannel *self);
+
+/* The channel's id, -1 while it is not known. */
+gint gst_rtc_channel_get_id (GstRtcChannel *self);
+
+/* Queues one message, which is referenced, not copied; it may be empty. FALSE with ERROR (GST_RTC_CHANNEL_ERROR_STATE,
+ * _TOO_LARGE, _TEXT), and nothing was changed. What may wait is the caller's to bound. */
+gboolean gst_rtc_channel_send (GstRtcChannel *self, gboolean is_text, GBytes *message, GError **error);
+
+/* Bytes of messages that were sent and have not left for the network: W3C's bufferedAmount. */
+gsize gst_rtc_channel_get_buffered (GstRtcChannel *self);
+void gst_rtc_channel_set_low_threshold (GstRtcChannel *self, gsize bytes);
+
+/* BYTES of messages are kept by a listener; less than 0: were used. The peer is made to wait when they are many
+ * (megabytes), where the transport can do that. */
+void gst_rtc_channel_add_unread (GstRtcChannel *self, gssize bytes);
+
+/* Closes it when all that waits has been sent. Does nothing to one that is closing. */
+void gst_rtc_channel_close (GstRtcChannel *self);
+
+/* "application/x-rtc-channel-stats" with peer-id, label, protocol, state (strings), id (int), and the transport's
+ * messages-sent, bytes-sent, messages-received, bytes-received (uint64; W3C's RTCDataChannelStats), buffered-amount
+ * (uint64, bytes). (transfer full) */
+GstStructure *gst_rtc_channel_make_stats (GstRtcChannel *self);
+
+G_END_DECLS
