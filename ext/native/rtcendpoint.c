@@ -214,10 +214,8 @@ on_fir (guint32 ssrc, guint8 number, gpointer user_data)
   RtcEndpoint *self = user_data;
   Line *line = find_line_by_ssrc (self, ssrc);
 
-  if (line) {
-    rtc_sender_count_fir (line->sender);
+  if (line && rtc_sender_take_fir (line->sender, number))
     self->events->key_frame_wanted (line->mline, self->user_data);
-  }
 }
 
 static const RtcRtcpFuncs rtcp_funcs = {

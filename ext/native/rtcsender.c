@@ -96,6 +96,7 @@ struct _RtcSender
   guint64 rtx_packets, rtx_bytes; /* of those in the stats, with the RTX SSRC */
   gint64 round_trip; /* microseconds; 0: not known */
   gint64 report_at; /* -1: nothing was sent yet */
+  gint fir_number; /* of the viewer's last one; -1: there was none */
   RtcSenderConfig config;
   gchar *cname;
 };
@@ -167,6 +168,7 @@ rtc_sender_new (const RtcSenderConfig *config)
   self->config.mid[sizeof (self->config.mid) - 1] = '\0';
   self->config.cname = self->cname = g_strndup (config->cname ? config->cname : "", RTC_SENDER_MAX_CNAME);
   self->first = g_random_int_range (0, 1 << 15);
+  self->fir_number = -1;
   self->next_rtx = g_random_int_range (0, 1 << 15);
   self->timestamp_offset = g_random_int ();
   self->report_at = -1;
@@ -454,10 +456,14 @@ rtc_sender_count_pli (RtcSender *self)
   self->stats.pli_count++;
 }
 
-void
-rtc_sender_count_fir (RtcSender *self)
+gboolean
+rtc_sender_take_fir (RtcSender *self, guint8 number)
 {
+  if (self->fir_number == number)
+    return FALSE;
+  self->fir_number = number;
   self->stats.fir_count++;
+  return TRUE;
 }
 
 /* Of a time that is not longer than NTP can tell; both products fit. */

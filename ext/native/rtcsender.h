@@ -80,7 +80,10 @@ guint rtc_sender_take_nack (RtcSender *sender, const RtcRtcpNack *nack, RtcHisto
 void rtc_sender_take_report (RtcSender *sender, const RtcRtcpReport *report, guint64 ntp_now);
 
 void rtc_sender_count_pli (RtcSender *sender);
-void rtc_sender_count_fir (RtcSender *sender);
+
+/* Returns whether it asks for another key frame: one with the NUMBER of the one before is that one, sent again (RFC
+ * 5104, section 4.3.1.2), and not counted. */
+gboolean rtc_sender_take_fir (RtcSender *sender, guint8 number);
 
 /* Writes a sender report with SDES (RFC 3550, section 6.4.1), plain, to OUT (at least RTC_RTCP_MAX_REPORT bytes).
  * NTP_AT_0: NTP's 64 bits at running time 0, the same for all tracks: what was captured at the same time has the same

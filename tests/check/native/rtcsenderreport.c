@@ -298,7 +298,7 @@ stats_have_the_w3cs_units (void)
   for (guint i = 0; i < 3; i++) {
     rtc_sender_count_pli (sender);
     if (i)
-      rtc_sender_count_fir (sender);
+      rtc_sender_take_fir (sender, i);
   }
   g_assert_cmpuint (stats->pli_count, ==, 3);
   g_assert_cmpuint (stats->fir_count, ==, 2);
