@@ -409,6 +409,16 @@ rtc_data_close (RtcData *self, gint64 now)
   rtc_data_leave (self);
 }
 
+void
+rtc_data_set_unread (RtcData *self, gsize bytes, gint64 now)
+{
+  if (!self->sctp || self->is_over)
+    return;
+  rtc_data_enter (self, now);
+  rtc_sctp_set_unread (self->sctp, bytes);
+  rtc_data_leave (self);
+}
+
 guint64
 rtc_data_get_peer_max_message_size (RtcData *self)
 {

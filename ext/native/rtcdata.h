@@ -135,6 +135,10 @@ void rtc_data_tick (RtcData *data, gint64 now);
 /* Ends the association (ABORT) and all channels, with their events. What waits is dropped. */
 void rtc_data_close (RtcData *data, gint64 now);
 
+/* BYTES of messages that came are kept and not used yet: the peer has so much less of RTC_SCTP_BUFFER to send into, and
+ * waits when nothing is left of it. */
+void rtc_data_set_unread (RtcData *data, gsize bytes, gint64 now);
+
 /* Before or after start(). NULL with ERROR. (transfer none) */
 RtcDataChannel *rtc_data_open (RtcData *data, const RtcDataChannelInit *init, gint64 now, GError **error);
 

@@ -107,6 +107,10 @@ gsize rtc_sctp_get_fragment_size (RtcSctp *sctp);
 gssize
 rtc_sctp_send (RtcSctp *sctp, const RtcSctpMessage *message, GBytes *bytes, gsize offset, gsize size, gboolean is_last);
 
+/* BYTES of what was delivered are still kept by who got it: the peer is told to send so much less, down to nothing.
+ * flush() tells it when there is room again. */
+void rtc_sctp_set_unread (RtcSctp *sctp, gsize bytes);
+
 /* Begins our side of a stream anew, when all that was handed over for it has arrived or was given up. FALSE: the peer
  * does not know how to do that, or there is no such stream. */
 gboolean rtc_sctp_reset (RtcSctp *sctp, guint16 stream);

@@ -279,6 +279,22 @@ adapt_window (RtcSctp *self, const Result *result, gboolean advanced)
   self->is_window_full = FALSE;
 }
 
+/* What was sent while the peer took nothing was thrown away there, if it has had the time to say something else. */
+static void
+take_window (RtcSctp *self, gsize window, gint64 now)
+{
+  gboolean was_full = self->peer_is_full;
+
+  self->peer_is_full = window == 0;
+  for (guint32 tsn = self->first_tsn; was_full && window > 0 && tsn != self->unsent_tsn; tsn++) {
+    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+
+    if (chunk->state == RTC_SCTP_FLYING && chunk->sent_at + self->round_trip < now)
+      rtc_sctp_mark_lost (self, chunk, now);
+  }
+  self->peer_window = window > self->flight ? window - self->flight : 0;
+}
+
 void
 rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now)
 {
@@ -303,10 +319,10 @@ rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now)
     find_missing (self, &result, now);
   measure (self, result.round_trip);
   adapt_window (self, &result, advanced);
-  self->peer_window = window > self->flight ? window - self->flight : 0;
+  take_window (self, window, now);
   rtc_sctp_update_forward (self);
   self->forward_wanted |= rtc_sctp_before (self->first_tsn - 1, self->forward_tsn);
-  if (advanced || result.any)
+  if (advanced || result.any || self->peer_is_full)
     self->n_timeouts = 0;
   if (self->flight == 0 && self->n_lost == 0 && !self->forward_wanted)
     self->t3_at = -1;

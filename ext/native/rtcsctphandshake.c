@@ -150,6 +150,7 @@ meet (RtcSctp *self, const Hello *hello)
   self->peer_tag = hello->tag;
   self->peer_window = hello->window;
   self->seen_tsn = self->highest_tsn = hello->tsn - 1;
+  self->told_window = RTC_SCTP_BUFFER;
   self->next_peer_request = hello->tsn;
   self->n_out = MIN (hello->n_in, RTC_SCTP_STREAMS);
   self->n_in = MIN (hello->n_out, RTC_SCTP_STREAMS);

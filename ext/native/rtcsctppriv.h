@@ -172,6 +172,7 @@ struct _RtcSctp
   guint n_lost;
   gsize flight, waiting; /* bytes */
   gsize peer_window;
+  gboolean peer_is_full; /* it said that it takes nothing; what is sent asks whether it does again */
 
   /* its pace */
   gsize window, threshold, partly_acked;
@@ -191,6 +192,9 @@ struct _RtcSctp
   RtcSctpInStream **in; /* [n_in] */
   gsize held; /* bytes that cannot be delivered, but for the beginnings of messages */
   gsize assembled; /* and those */
+  gsize unread; /* that were delivered, and are kept */
+  gsize told_window; /* what the peer knows */
+  guint n_refused; /* chunks that asked for the window since there is none */
   guint n_unacked; /* packets with data since the last SACK */
   gboolean sack_now;
   gint64 sack_at;

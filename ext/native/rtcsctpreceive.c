@@ -15,6 +15,9 @@
 #define SMALL_WINDOW (4 * RTC_SCTP_MTU)
 /* Beginnings of messages, in sum: their ends may be late. */
 #define MAX_ASSEMBLED_SIZES 4
+/* Of chunks that ask for the window one in so many is taken: other implementations give a peer up that never takes
+ * any, and they ask more and more rarely. */
+#define TAKE_REFUSED 8
 
 static gboolean
 was_seen (RtcSctp *self, guint32 tsn)
@@ -44,6 +47,19 @@ advance (RtcSctp *self)
     set_seen (self, ++self->seen_tsn, FALSE);
 }
 
+/* Whether there is no room for it: it is lost for now. What fills a gap always has some, since it lets go of what waits
+ * for it. */
+static gboolean
+must_refuse (RtcSctp *self, guint32 tsn, gint32 ahead)
+{
+  if (self->held + self->unread < RTC_SCTP_BUFFER)
+    return FALSE;
+  if (ahead > 1)
+    return self->held >= RTC_SCTP_BUFFER || rtc_sctp_before (self->highest_tsn, tsn);
+  return self->unread >= RTC_SCTP_BUFFER && rtc_sctp_before (self->highest_tsn, tsn)
+      && ++self->n_refused % TAKE_REFUSED != 0;
+}
+
 /* FALSE: it came before, or is out of all bounds. */
 static gboolean
 note (RtcSctp *self, guint32 tsn)
@@ -59,8 +75,7 @@ note (RtcSctp *self, guint32 tsn)
   }
   if (ahead >= RTC_SCTP_TSN_WINDOW)
     return FALSE;
-  /* No room but for what is waited for: it is lost for now. */
-  if (self->held >= RTC_SCTP_BUFFER && ahead > 1) {
+  if (must_refuse (self, tsn, ahead)) {
     self->sack_now = TRUE;
     return FALSE;
   }
@@ -168,16 +183,36 @@ find_gaps (RtcSctp *self, guint16 gaps[][2])
   return n;
 }
 
+static gsize
+get_window (RtcSctp *self)
+{
+  gsize window = RTC_SCTP_BUFFER - MIN (self->held + self->unread, RTC_SCTP_BUFFER);
+
+  return window < SMALL_WINDOW ? 0 : window;
+}
+
+void
+rtc_sctp_set_unread (RtcSctp *self, gsize bytes)
+{
+  self->unread = bytes;
+  if (bytes < RTC_SCTP_BUFFER)
+    self->n_refused = 0;
+  /* Not for each message, but before the peer has used up what it knows of. */
+  if (self->state == RTC_SCTP_ESTABLISHED && self->told_window < RTC_SCTP_BUFFER / 2
+      && get_window (self) >= self->told_window + RTC_SCTP_BUFFER / 4)
+    self->sack_now = TRUE;
+}
+
 void
 rtc_sctp_add_sack (RtcSctp *self)
 {
   guint16 gaps[MAX_GAPS][2];
   guint n = self->highest_tsn == self->seen_tsn ? 0 : find_gaps (self, gaps);
-  gsize window = RTC_SCTP_BUFFER - MIN (self->held, RTC_SCTP_BUFFER);
   guint8 *chunk = rtc_sctp_add_chunk (self->control, RTC_SCTP_SACK, 0, 12 + 4 * (n + self->n_repeated));
 
+  self->told_window = get_window (self);
   rtc_put_u32 (chunk, self->seen_tsn);
-  rtc_put_u32 (chunk + 4, window < SMALL_WINDOW ? 0 : window);
+  rtc_put_u32 (chunk + 4, self->told_window);
   rtc_put_u16 (chunk + 8, n);
   rtc_put_u16 (chunk + 10, self->n_repeated);
   for (guint i = 0; i < n; i++) {

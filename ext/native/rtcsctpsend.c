@@ -264,8 +264,11 @@ rtc_sctp_tick_data (RtcSctp *self, gint64 now)
     return;
   }
   self->timeout = MIN (2 * self->timeout, 2000 * RTC_SCTP_MS);
-  self->threshold = MAX (self->window / 2, 4 * RTC_SCTP_MTU);
-  self->window = RTC_SCTP_MTU;
+  /* Nothing is known of the path if the peer refused what came. */
+  if (!self->peer_is_full) {
+    self->threshold = MAX (self->window / 2, 4 * RTC_SCTP_MTU);
+    self->window = RTC_SCTP_MTU;
+  }
   self->partly_acked = 0;
   self->is_recovering = FALSE;
   for (guint32 tsn = self->first_tsn; tsn != self->unsent_tsn; tsn++) {

@@ -375,6 +375,61 @@ idle_costs_nothing (void)
   end (wire);
 }
 
+static gsize n_unread;
+
+static void
+on_message_kept (End *end, RtcDataChannel *channel, gboolean is_text, GBytes *message)
+{
+  on_message (end, channel, is_text, message);
+  n_unread += g_bytes_get_size (message);
+  rtc_data_set_unread (end->data, n_unread, end->wire->now);
+}
+
+/* It stops the sender, with all that this may cost, for as long as it likes, and then all comes. */
+static void
+a_reader_that_stops_is_waited_for (gconstpointer loss)
+{
+  Wire *wire = begin (15, TRUE);
+  const gsize size = 50000, n = 400;
+  gsize most = RTC_SCTP_BUFFER + 3 * size;
+  RtcDataChannel *channel;
+
+  n_unread = 0;
+  wire->loss = GPOINTER_TO_INT (loss) / 100.0;
+  wire->ends[1].on_message = on_message_kept;
+  wire_connect (wire);
+  channel = wire_open (wire, 0, NULL, NULL);
+  for (guint i = 0; i < n; i++) {
+    g_autoptr (GBytes) message = wire_message (i, size);
+
+    wire_send (channel, FALSE, message, wire->now);
+  }
+  wire_run (wire, 60 * SECOND);
+  g_assert_cmpuint (n_unread, >, RTC_SCTP_BUFFER - 3 * size);
+  g_assert_cmpuint (n_unread, <, most);
+  /* Some of what asks is taken, but that is no hole. */
+  wire_run (wire, (gint64)3600 * SECOND);
+  g_assert_cmpuint (n_unread, <, most + 1024 * 1024);
+  g_assert_true (wire->ends[0].is_up);
+  g_assert_cmpuint (rtc_data_channel_get_buffered (channel), >, n * size - n_unread - 3 * size);
+  /* A little is read. */
+  n_unread -= 2 * 1024 * 1024;
+  rtc_data_set_unread (wire->ends[1].data, n_unread, wire->now);
+  wire_run (wire, 60 * SECOND);
+  g_assert_cmpuint (n_unread, >, RTC_SCTP_BUFFER - 3 * size);
+  g_assert_cmpuint (n_unread, <, most);
+  /* And then all of it. */
+  wire->ends[1].on_message = on_message;
+  rtc_data_set_unread (wire->ends[1].data, 0, wire->now);
+  wire_run_until (wire, so_many_came, GUINT_TO_POINTER (n), (wire->loss > 0 ? 200 : 3) * SECOND);
+  for (guint i = 0; i < n; i++) {
+    g_autoptr (GBytes) message = wire_message (i, size);
+
+    g_assert_true (g_bytes_equal (came->pdata[i], message));
+  }
+  end (wire);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -392,6 +447,8 @@ main (int argc, char **argv)
   g_test_add_func ("/data/the_peers_limit_is_kept", the_peers_limit_is_kept);
   g_test_add_func ("/data/a_peer_leaves_in_mid_message", a_peer_leaves_in_mid_message);
   g_test_add_func ("/data/an_outage_is_survived", an_outage_is_survived);
+  g_test_add_data_func ("/data/stopped_reader", GINT_TO_POINTER (0), a_reader_that_stops_is_waited_for);
+  g_test_add_data_func ("/data/stopped_reader/loss", GINT_TO_POINTER (3), a_reader_that_stops_is_waited_for);
   g_test_add_func ("/data/idle_costs_nothing", idle_costs_nothing);
   return g_test_run ();
 }
