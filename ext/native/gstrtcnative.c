@@ -220,11 +220,11 @@ static const RtcEndpointEvents endpoint_events = {
 /* What the receiver tells, from any thread but for TWCC. */
 
 static void
-on_receiver_stream (guint mline, GstPad *pad, gpointer user_data)
+on_receiver_stream (guint mline, const gchar *rid, GstPad *pad, gpointer user_data)
 {
   GstRtcNative *t = user_data;
 
-  t->base.events->stream (&t->base, mline, pad, t->base.user_data);
+  t->base.events->stream (&t->base, mline, rid, pad, t->base.user_data);
 }
 
 static void

@@ -16,8 +16,9 @@ typedef struct _GstRtcNativeReceiver GstRtcNativeReceiver;
 
 typedef struct
 {
-  /* A stream began: PAD is blocked, and belongs to an element in the bin. Any thread. */
-  void (*stream) (guint mline, GstPad *pad, gpointer user_data);
+  /* A stream began: PAD is blocked, and belongs to an element in the bin. RID: its simulcast layer, "" for none. Any
+   * thread. */
+  void (*stream) (guint mline, const gchar *rid, GstPad *pad, gpointer user_data);
 
   /* RTCP to be sent to the peer: receiver reports, NACK, PLI, FIR. A compound packet, plain. Streaming threads of the
    * RTP session. DATA is borrowed. */

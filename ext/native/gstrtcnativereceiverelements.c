@@ -171,7 +171,7 @@ on_pad_added (GstElement *rtpbin, GstPad *pad, gpointer user_data)
     return;
   g_mutex_lock (&self->events_lock);
   if (!self->closed)
-    self->events->stream (stream->line->mline, pad, self->user_data);
+    self->events->stream (stream->line->mline, stream->rid, pad, self->user_data);
   g_mutex_unlock (&self->events_lock);
 }
 

@@ -28,6 +28,7 @@ event_clear (GstRtcConnectionEvent *event)
   g_clear_pointer (&event->sdp, gst_sdp_message_free);
   g_clear_pointer (&event->mid, g_free);
   g_clear_pointer (&event->candidate, g_free);
+  g_clear_pointer (&event->rid, g_free);
   g_clear_error (&event->error);
   gst_clear_object (&event->pad);
 }
@@ -123,10 +124,11 @@ on_failed (GstRtcTransport *transport, GError *error, gpointer user_data)
 }
 
 static void
-on_stream (GstRtcTransport *transport, guint mline, GstPad *pad, gpointer user_data)
+on_stream (GstRtcTransport *transport, guint mline, const gchar *rid, GstPad *pad, gpointer user_data)
 {
   post_event (user_data,
-      (GstRtcConnectionEvent){.type = GST_RTC_CONNECTION_STREAM, .mline = mline, .pad = gst_object_ref (pad)});
+      (GstRtcConnectionEvent){
+          .type = GST_RTC_CONNECTION_STREAM, .mline = mline, .rid = g_strdup (rid), .pad = gst_object_ref (pad)});
 }
 
 static void

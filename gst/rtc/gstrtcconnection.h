@@ -18,7 +18,7 @@ typedef enum
   GST_RTC_CONNECTION_CANDIDATE, /* mline, mid, candidate (NULL: no more) */
   GST_RTC_CONNECTION_STATE, /* state */
   GST_RTC_CONNECTION_FAILED, /* error */
-  GST_RTC_CONNECTION_STREAM, /* mline, pad */
+  GST_RTC_CONNECTION_STREAM, /* mline, rid, pad */
   GST_RTC_CONNECTION_KEY_FRAME_WANTED, /* mline */
   GST_RTC_CONNECTION_RESTART_WANTED,
 } GstRtcConnectionEventType;
@@ -29,7 +29,7 @@ typedef struct
   GstRtcConnectionEventType type;
   GstSDPMessage *sdp;
   guint mline;
-  gchar *mid, *candidate;
+  gchar *mid, *candidate, *rid;
   GstRtcTransportState state;
   GError *error;
   GstPad *pad;

@@ -14,7 +14,7 @@ struct _GstRtcPad
   GstGhostPad parent;
 
   /* OBJECT_LOCK */
-  gchar *peer_id, *mid, *stream_name;
+  gchar *peer_id, *mid, *stream_name, *rid;
 
   gint ending; /* atomic */
 };
@@ -25,6 +25,7 @@ enum
   PROP_PEER_ID,
   PROP_MID,
   PROP_STREAM_NAME,
+  PROP_RID,
   N_PROPS,
 };
 
@@ -78,7 +79,8 @@ set_string (gchar **field, const gchar *value)
 }
 
 void
-gst_rtc_pad_describe (GstRtcPad *self, const gchar *peer_id, const gchar *mid, const gchar *stream_name)
+gst_rtc_pad_describe (
+    GstRtcPad *self, const gchar *peer_id, const gchar *mid, const gchar *stream_name, const gchar *rid)
 {
   gboolean changed[N_PROPS] = {FALSE};
 
@@ -86,6 +88,7 @@ gst_rtc_pad_describe (GstRtcPad *self, const gchar *peer_id, const gchar *mid, c
   changed[PROP_PEER_ID] = set_string (&self->peer_id, peer_id);
   changed[PROP_MID] = set_string (&self->mid, mid);
   changed[PROP_STREAM_NAME] = set_string (&self->stream_name, stream_name);
+  changed[PROP_RID] = set_string (&self->rid, rid);
   GST_OBJECT_UNLOCK (self);
   for (guint i = 1; i < N_PROPS; i++) {
     if (changed[i])
@@ -109,6 +112,9 @@ gst_rtc_pad_get_property (GObject *object, guint id, GValue *value, GParamSpec *
     case PROP_STREAM_NAME:
       g_value_set_string (value, self->stream_name);
       break;
+    case PROP_RID:
+      g_value_set_string (value, self->rid);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -123,6 +129,7 @@ gst_rtc_pad_finalize (GObject *object)
   g_free (self->peer_id);
   g_free (self->mid);
   g_free (self->stream_name);
+  g_free (self->rid);
   G_OBJECT_CLASS (gst_rtc_pad_parent_class)->finalize (object);
 }
 
@@ -170,5 +177,15 @@ gst_rtc_pad_class_init (GstRtcPadClass *klass)
   props[PROP_STREAM_NAME] = g_param_spec_string ("stream-name", "Stream name",
       "The peer's name for the stream (a=msid, RFC 8830); the streams of one name belong together", NULL,
       G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  /**
+   * GstRtcPad:rid:
+   *
+   * Which simulcast layer of the section it is (RFC 8852): each is a pad of its own. %NULL without simulcast.
+   *
+   * Since: 0.1
+   */
+  props[PROP_RID] =
+      g_param_spec_string ("rid", "RID", "Simulcast layer of the media section (RFC 8852); NULL when there is only one",
+          NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }

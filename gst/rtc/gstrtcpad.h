@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* A source pad of rtcbin, with properties that say whose stream it is: peer-id, mid, stream-name. */
+/* A source pad of rtcbin, with properties that say whose stream it is: peer-id, mid, stream-name, rid. */
 #define GST_TYPE_RTC_PAD (gst_rtc_pad_get_type ())
 G_DECLARE_FINAL_TYPE (GstRtcPad, gst_rtc_pad, GST, RTC_PAD, GstGhostPad)
 
@@ -16,7 +16,8 @@ G_DECLARE_FINAL_TYPE (GstRtcPad, gst_rtc_pad, GST, RTC_PAD, GstGhostPad)
 GstPad *gst_rtc_pad_new (const gchar *name, GstPadTemplate *templ);
 
 /* NULL for those that are not known. Notifies what changed. Any thread. */
-void gst_rtc_pad_describe (GstRtcPad *self, const gchar *peer_id, const gchar *mid, const gchar *stream_name);
+void gst_rtc_pad_describe (
+    GstRtcPad *self, const gchar *peer_id, const gchar *mid, const gchar *stream_name, const gchar *rid);
 
 /* Lets EOS pass, which is otherwise kept back, and sends one. Any thread. */
 void gst_rtc_pad_end (GstRtcPad *self);

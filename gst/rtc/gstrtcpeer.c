@@ -347,9 +347,9 @@ static void
 on_stream (GstRtcPeer *self, GstRtcConnection *connection, gboolean is_next, const GstRtcConnectionEvent *event)
 {
   if (is_next) {
-    gst_rtc_peer_slot_keep_stream (&self->next, event->mline, event->pad);
+    gst_rtc_peer_slot_keep_stream (&self->next, event);
   } else {
-    gst_rtc_sources_attach (self->bin->sources, connection, self->info->id, event->mline, event->pad);
+    gst_rtc_sources_attach (self->bin->sources, connection, self->info->id, event->mline, event->rid, event->pad);
   }
 }
 

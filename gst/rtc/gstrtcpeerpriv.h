@@ -24,6 +24,7 @@ typedef struct
 typedef struct
 {
   guint mline;
+  gchar *rid;
   GstPad *pad;
 } GstRtcPeerStream;
 
@@ -89,7 +90,7 @@ void gst_rtc_peer_slot_close (GstRtcPeerSlot *slot, GstRtcBin *bin);
 void gst_rtc_peer_slot_map_tracks (GstRtcPeerSlot *slot);
 
 /* A stream came before the connection is the current one: kept until begin(). */
-void gst_rtc_peer_slot_keep_stream (GstRtcPeerSlot *slot, guint mline, GstPad *pad);
+void gst_rtc_peer_slot_keep_stream (GstRtcPeerSlot *slot, const GstRtcConnectionEvent *event);
 
 /* The connection is up: what came goes out, and our tracks are sent. */
 void gst_rtc_peer_slot_begin (GstRtcPeerSlot *slot, GstRtcBin *bin, const gchar *peer_id);

@@ -9,10 +9,13 @@
 
 #include "gstrtcpeerpriv.h"
 
+#include <string.h>
+
 static void
 stream_clear (GstRtcPeerStream *stream)
 {
   gst_object_unref (stream->pad);
+  g_free (stream->rid);
 }
 
 void
@@ -64,13 +67,15 @@ gst_rtc_peer_slot_map_tracks (GstRtcPeerSlot *slot)
 static gint
 compare_streams (gconstpointer a, gconstpointer b)
 {
-  return (gint)((const GstRtcPeerStream *)a)->mline - (gint)((const GstRtcPeerStream *)b)->mline;
+  const GstRtcPeerStream *first = a, *second = b;
+
+  return first->mline == second->mline ? strcmp (first->rid, second->rid) : (gint)first->mline - (gint)second->mline;
 }
 
 void
-gst_rtc_peer_slot_keep_stream (GstRtcPeerSlot *slot, guint mline, GstPad *pad)
+gst_rtc_peer_slot_keep_stream (GstRtcPeerSlot *slot, const GstRtcConnectionEvent *event)
 {
-  GstRtcPeerStream stream = {mline, gst_object_ref (pad)};
+  GstRtcPeerStream stream = {event->mline, g_strdup (event->rid), gst_object_ref (event->pad)};
 
   g_array_append_val (slot->streams, stream);
 }
@@ -82,7 +87,7 @@ gst_rtc_peer_slot_begin (GstRtcPeerSlot *slot, GstRtcBin *bin, const gchar *peer
   for (guint i = 0; i < slot->streams->len; i++) {
     const GstRtcPeerStream *stream = &g_array_index (slot->streams, GstRtcPeerStream, i);
 
-    gst_rtc_sources_attach (bin->sources, slot->connection, peer_id, stream->mline, stream->pad);
+    gst_rtc_sources_attach (bin->sources, slot->connection, peer_id, stream->mline, stream->rid, stream->pad);
   }
   g_array_set_size (slot->streams, 0);
   for (guint i = 0; slot->line_tracks && i < slot->line_tracks->len; i++) {

@@ -19,8 +19,10 @@ typedef struct
   GstRtcKind kind;
   guint index; /* in its name */
   gchar *peer_id; /* NULL: free */
-  guint ordinal; /* among what the peer sends of this kind */
+  guint ordinal; /* of the line, among what the peer sends of this kind */
+  gchar *rid; /* simulcast layer, "" for none */
   GstRtcConnection *connection; /* that feeds it now; borrowed */
+  GstPad *entry; /* of the depayloader in the connection's bin */
 } Source;
 
 struct _GstRtcSources
@@ -35,7 +37,9 @@ source_free (gpointer data)
   Source *source = data;
 
   gst_object_unref (source->pad);
+  gst_clear_object (&source->entry);
   g_free (source->peer_id);
+  g_free (source->rid);
   g_free (source);
 }
 
@@ -84,9 +88,10 @@ count_packets (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
-/* [depayloader] -> [parser], in the connection's bin. Returns a pad of that bin. */
+/* [depayloader] -> [parser], in the connection's bin. Returns a pad of that bin. ENTRY: (out) (transfer full): where
+ * RTP goes in. */
 static GstPad *
-build_chain (GstRtcConnection *connection, const GstRtcLine *line, GstPad *rtp)
+build_chain (GstRtcConnection *connection, const GstRtcLine *line, GstPad **entry)
 {
   const GstRtcCodec *codec = line->codec;
   Count *count = g_new (Count, 1);
@@ -111,14 +116,26 @@ build_chain (GstRtcConnection *connection, const GstRtcLine *line, GstPad *rtp)
   gst_object_unref (pad);
   gst_pad_set_active (ghost, TRUE);
   gst_element_add_pad (GST_ELEMENT (bin), ghost);
-  pad = gst_element_get_static_pad (depayloader, "sink");
+  *entry = gst_element_get_static_pad (depayloader, "sink");
   *count = (Count){gst_rtc_connection_ref (connection), line->mline};
-  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count_packets, count, count_free);
-  gst_rtc_connection_add_stream (connection, pad);
-  if (gst_pad_link (rtp, pad) != GST_PAD_LINK_OK)
-    GST_WARNING_OBJECT (bin, "could not link %" GST_PTR_FORMAT " to the depayloader for %s", rtp, codec->encoding_name);
-  gst_object_unref (pad);
+  gst_pad_add_probe (
+      *entry, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count_packets, count, count_free);
+  gst_rtc_connection_add_stream (connection, *entry);
   return ghost;
+}
+
+/* RTP from PAD enters at ENTRY from now on. */
+static void
+feed (GstPad *entry, GstPad *rtp)
+{
+  GstPad *before = gst_pad_get_peer (entry);
+
+  if (before) {
+    gst_pad_unlink (before, entry);
+    gst_object_unref (before);
+  }
+  if (gst_pad_link (rtp, entry) != GST_PAD_LINK_OK)
+    GST_WARNING ("could not link %" GST_PTR_FORMAT " to %" GST_PTR_FORMAT, rtp, entry);
 }
 
 static guint
@@ -155,7 +172,7 @@ source_new (GstRtcSources *self, GstRtcKind kind)
 
 /* The one that this stream had before, else the first that is free. */
 static Source *
-find_source (GstRtcSources *self, GstRtcKind kind, const gchar *peer_id, guint ordinal)
+find_source (GstRtcSources *self, GstRtcKind kind, const gchar *peer_id, guint ordinal, const gchar *rid)
 {
   Source *free_one = NULL;
 
@@ -164,7 +181,8 @@ find_source (GstRtcSources *self, GstRtcKind kind, const gchar *peer_id, guint o
 
     if (source->kind != kind)
       continue;
-    if (source->peer_id && source->ordinal == ordinal && g_strcmp0 (source->peer_id, peer_id) == 0)
+    if (source->peer_id && source->ordinal == ordinal && g_strcmp0 (source->rid, rid) == 0
+        && g_strcmp0 (source->peer_id, peer_id) == 0)
       return source;
     if (!source->peer_id && (!free_one || source->index < free_one->index))
       free_one = source;
@@ -183,13 +201,32 @@ count_ordinal (GstRtcConnection *connection, guint mline)
   return ordinal;
 }
 
+/* SOURCE, which is free or the peer's, is what CONNECTION's line goes out of. */
+static void
+take_source (Source *source, GstRtcConnection *connection, const GstRtcLine *line, const gchar *peer_id,
+    const gchar *rid, guint ordinal)
+{
+  GstPad *target;
+
+  gst_clear_object (&source->entry);
+  target = build_chain (connection, line, &source->entry);
+  g_free (source->peer_id);
+  source->peer_id = g_strdup (peer_id);
+  g_free (source->rid);
+  source->rid = g_strdup (rid);
+  source->ordinal = ordinal;
+  source->connection = connection;
+  gst_rtc_pad_describe (GST_RTC_PAD (source->pad), peer_id, line->mid, line->stream_name, *rid ? rid : NULL);
+  if (!gst_ghost_pad_set_target (GST_GHOST_PAD (source->pad), target))
+    GST_WARNING ("%" GST_PTR_FORMAT " could not take over the stream", source->pad);
+}
+
 void
 gst_rtc_sources_attach (
-    GstRtcSources *self, GstRtcConnection *connection, const gchar *peer_id, guint mline, GstPad *pad)
+    GstRtcSources *self, GstRtcConnection *connection, const gchar *peer_id, guint mline, const gchar *rid, GstPad *pad)
 {
   const GstRtcLine *line;
   Source *source;
-  GstPad *target;
   guint ordinal;
   gboolean is_new;
 
@@ -199,20 +236,16 @@ gst_rtc_sources_attach (
   if (!line->codec)
     return;
   ordinal = count_ordinal (connection, mline);
-  target = build_chain (connection, line, pad);
-  source = find_source (self, line->kind, peer_id, ordinal);
+  source = find_source (self, line->kind, peer_id, ordinal, rid);
   is_new = source == NULL;
   if (is_new)
     source = source_new (self, line->kind);
-  g_free (source->peer_id);
-  source->peer_id = g_strdup (peer_id);
-  source->ordinal = ordinal;
-  source->connection = connection;
-  gst_rtc_pad_describe (GST_RTC_PAD (source->pad), peer_id, line->mid, line->stream_name);
-  if (!gst_ghost_pad_set_target (GST_GHOST_PAD (source->pad), target))
-    GST_WARNING_OBJECT (self->rtcbin, "%" GST_PTR_FORMAT " could not take over the stream", source->pad);
-  GST_DEBUG_OBJECT (self->rtcbin, "%s of peer %s, mid %s, comes out of %" GST_PTR_FORMAT, line->codec->encoding_name,
-      peer_id, line->mid, source->pad);
+  /* Otherwise the peer only goes on under another SSRC: its depayloader and its parser stay. */
+  if (source->connection != connection)
+    take_source (source, connection, line, peer_id, rid, ordinal);
+  feed (source->entry, pad);
+  GST_DEBUG_OBJECT (self->rtcbin, "%s of peer %s, mid %s %s, comes out of %" GST_PTR_FORMAT, line->codec->encoding_name,
+      peer_id, line->mid, rid, source->pad);
   if (is_new) {
     gst_pad_set_active (source->pad, TRUE);
     gst_element_add_pad (self->rtcbin, source->pad);
@@ -228,6 +261,7 @@ gst_rtc_sources_detach (GstRtcSources *self, GstRtcConnection *connection)
 
     if (source->connection == connection) {
       source->connection = NULL;
+      gst_clear_object (&source->entry);
       gst_ghost_pad_set_target (GST_GHOST_PAD (source->pad), NULL);
     }
   }
@@ -242,7 +276,7 @@ gst_rtc_sources_peer_left (GstRtcSources *self, const gchar *peer_id, gboolean r
     if (g_strcmp0 (source->peer_id, peer_id))
       continue;
     g_clear_pointer (&source->peer_id, g_free);
-    gst_rtc_pad_describe (GST_RTC_PAD (source->pad), NULL, NULL, NULL);
+    gst_rtc_pad_describe (GST_RTC_PAD (source->pad), NULL, NULL, NULL, NULL);
     if (!reuse) {
       gst_rtc_pad_end (GST_RTC_PAD (source->pad));
       gst_pad_set_active (source->pad, FALSE);

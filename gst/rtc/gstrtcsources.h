@@ -15,9 +15,10 @@ typedef struct _GstRtcSources GstRtcSources;
 GstRtcSources *gst_rtc_sources_new (GstElement *rtcbin);
 void gst_rtc_sources_free (GstRtcSources *self);
 
-/* Depayloads and parses the blocked PAD of CONNECTION's line, gives it a source pad, and lets it pass. */
-void gst_rtc_sources_attach (
-    GstRtcSources *self, GstRtcConnection *connection, const gchar *peer_id, guint mline, GstPad *pad);
+/* Depayloads and parses the blocked PAD of CONNECTION's line, gives it a source pad, and lets it pass. RID: its
+ * simulcast layer, "" for none. */
+void gst_rtc_sources_attach (GstRtcSources *self, GstRtcConnection *connection, const gchar *peer_id, guint mline,
+    const gchar *rid, GstPad *pad);
 
 /* CONNECTION ends: its pads wait for the next one of the same peer. */
 void gst_rtc_sources_detach (GstRtcSources *self, GstRtcConnection *connection);

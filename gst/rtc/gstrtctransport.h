@@ -84,8 +84,9 @@ typedef struct
   void (*failed) (GstRtcTransport *transport, GError *error, gpointer user_data);
 
   /* RTP of one stream came in: PAD (application/x-rtp, blocked) belongs to an element in the transport's bin. It is
-   * linked on the control loop and then unblocked with unblock(). */
-  void (*stream) (GstRtcTransport *transport, guint mline, GstPad *pad, gpointer user_data);
+   * linked on the control loop and then unblocked with unblock(). RID: the simulcast layer (RFC 8852), "" for none. A
+   * second stream of the same line and layer takes the place of the first one, whose pad is silent from then on. */
+  void (*stream) (GstRtcTransport *transport, guint mline, const gchar *rid, GstPad *pad, gpointer user_data);
 
   /* The peer asks for a key frame of what is sent on this line (PLI or FIR), or is there again after a gap. */
   void (*key_frame_wanted) (GstRtcTransport *transport, guint mline, gpointer user_data);

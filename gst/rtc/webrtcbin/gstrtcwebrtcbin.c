@@ -241,7 +241,7 @@ on_pad_added (GstElement *webrtc, GstPad *pad, gpointer user_data)
   /* Nothing passes before the certificate was checked and somebody takes it. */
   id = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, hold, NULL, NULL);
   g_object_set_data (G_OBJECT (pad), "rtclink-hold", GSIZE_TO_POINTER (id));
-  t->base.events->stream (&t->base, get_pad_mline (t, pad), pad, t->base.user_data);
+  t->base.events->stream (&t->base, get_pad_mline (t, pad), "", pad, t->base.user_data);
 }
 
 static void

@@ -269,7 +269,7 @@ tell (Fixture *f, guint mline, GstPad *pad, GBytes *rtcp)
 }
 
 static void
-on_stream (guint mline, GstPad *pad, gpointer user_data)
+on_stream (guint mline, const gchar *rid, GstPad *pad, gpointer user_data)
 {
   tell (user_data, mline, gst_object_ref (pad), NULL);
 }
