@@ -12,7 +12,7 @@ G_BEGIN_DECLS
  * that plugins that know nothing of each other can share it: a transport starts its own struct with GstRtcChannel.
  *
  * Its functions may be called from any thread, and from inside of its events; none blocks. Events come from one thread
- * at a time, in order, and what they call must not block either. */
+ * at a time, in order, and what they call must not block either. What comes while one is told is told after it. */
 typedef struct _GstRtcChannel GstRtcChannel;
 typedef struct _GstRtcChannelClass GstRtcChannelClass;
 
@@ -62,6 +62,11 @@ typedef struct
 GstRtcChannelInit gst_rtc_channel_init_copy (const GstRtcChannelInit *init);
 void gst_rtc_channel_init_clear (GstRtcChannelInit *init);
 
+/* Whether a channel with the one will do for who wants the other: all but the priority, and the id only when
+ * negotiated.
+ */
+gboolean gst_rtc_channel_init_equal (const GstRtcChannelInit *a, const GstRtcChannelInit *b);
+
 /* Each may be NULL. */
 typedef struct
 {
@@ -76,15 +81,18 @@ typedef struct
   void (*low) (GstRtcChannel *channel, gpointer user_data);
 } GstRtcChannelEvents;
 
-/* What a transport does. CHANNEL is CONNECTING or OPEN when send() is called. */
+/* What a transport does. Any thread, and from inside of an event. */
 struct _GstRtcChannelClass
 {
-  /* Queues a message, in the order of the calls, without a bound: see gst_rtc_channel_get_buffered(). TEXT was checked.
-   */
+  /* Queues a message, in the order of the calls, without a bound: see gst_rtc_channel_get_buffered(). TEXT was checked;
+   * the channel was CONNECTING or OPEN a moment ago. */
   gboolean (*send) (GstRtcChannel *channel, gboolean is_text, GBytes *message, GError **error);
   gsize (*get_buffered) (GstRtcChannel *channel);
   void (*set_low_threshold) (GstRtcChannel *channel, gsize bytes);
-  void (*unread_changed) (GstRtcChannel *channel, gsize bytes); /* NULL: this transport cannot make a peer wait */
+
+  /* The sum of gst_rtc_channel_add_unread(); the last call tells what holds. NULL: this transport cannot make a peer
+   * wait. */
+  void (*unread_changed) (GstRtcChannel *channel, gsize bytes);
   gint (*get_id) (GstRtcChannel *channel);
   void (*close) (GstRtcChannel *channel);
   void (*add_stats) (GstRtcChannel *channel, GstStructure *stats);
@@ -107,13 +115,21 @@ struct _GstRtcChannel
   GstRtcChannelState state;
   GError *error; /* why it closed; NULL: somebody here wanted it, or it is not */
   GPtrArray *listeners; /* of Listener; replaced, never changed */
+  gboolean telling; /* a thread tells an event, and then those that wait */
+  gboolean told_closed;
+  GQueue waiting; /* events */
+  gboolean holding;
+  GQueue held; /* messages */
+  gsize held_bytes;
+  guint64 lost, lost_bytes; /* more than could be held */
 };
 
 /* For transports: SELF is zeroed and the transport's own. One reference is the caller's. */
 void gst_rtc_channel_construct (GstRtcChannel *self, const GstRtcChannelClass *klass, const gchar *peer_id,
     gboolean is_remote, const GstRtcChannelInit *init, GstRtcChannelState state);
 
-/* For transports: tells the listeners, and remembers the state. One thread at a time. */
+/* For transports: tells the listeners, and remembers the state, which only goes forward. When a thread is telling
+ * already it tells this, too, and these return at once. */
 void gst_rtc_channel_set_state (GstRtcChannel *self, GstRtcChannelState state, const GError *error);
 void gst_rtc_channel_deliver (GstRtcChannel *self, gboolean is_text, GBytes *message, gint64 arrival);
 void gst_rtc_channel_tell_low (GstRtcChannel *self);
@@ -121,15 +137,28 @@ void gst_rtc_channel_tell_low (GstRtcChannel *self);
 GstRtcChannel *gst_rtc_channel_ref (GstRtcChannel *self);
 void gst_rtc_channel_unref (gpointer self);
 
-/* Tells EVENTS (not copied) of what happens from now on. NOTIFY frees USER_DATA once no event is on its way any more,
- * after remove_listener() or with the channel. Returns the state it has now: a later one is told. */
+/* For those who pass channels on: from now on messages wait (at most GST_RTC_CHANNEL_MAX_HELD bytes, more are lost;
+ * they count as unread) until release() gives them to the listeners that there are then, or drop_held() drops them.
+ * That one returns how many messages, and of how many bytes, were held or lost. */
+#define GST_RTC_CHANNEL_MAX_HELD (4 * 1024 * 1024)
+void gst_rtc_channel_hold (GstRtcChannel *self);
+void gst_rtc_channel_release (GstRtcChannel *self);
+guint64 gst_rtc_channel_drop_held (GstRtcChannel *self, guint64 *bytes);
+
+/* Tells EVENTS (not copied) of what happens from now on. NOTIFY frees USER_DATA once no event is on its way any more:
+ * after remove_listener(), when CLOSED was told, or with the channel. Returns the state it has now: a later one is
+ * told.
+ */
 GstRtcChannelState gst_rtc_channel_add_listener (
     GstRtcChannel *self, const GstRtcChannelEvents *events, gpointer user_data, GDestroyNotify notify);
 
-/* One event may still be on its way in another thread. */
+/* Removes those with USER_DATA. One event may still be on its way in another thread. */
 void gst_rtc_channel_remove_listener (GstRtcChannel *self, gpointer user_data);
 
 GstRtcChannelState gst_rtc_channel_get_state (GstRtcChannel *self);
+
+/* Why it closed; NULL when it did not, or somebody here wanted it. (transfer full) */
+GError *gst_rtc_channel_copy_error (GstRtcChannel *self);
 
 /* The channel's id, -1 while it is not known. */
 gint gst_rtc_channel_get_id (GstRtcChannel *self);
@@ -149,9 +178,10 @@ void gst_rtc_channel_add_unread (GstRtcChannel *self, gssize bytes);
 /* Closes it when all that waits has been sent. Does nothing to one that is closing. */
 void gst_rtc_channel_close (GstRtcChannel *self);
 
-/* "application/x-rtc-channel-stats" with peer-id, label, protocol, state (strings), id (int), and the transport's
- * messages-sent, bytes-sent, messages-received, bytes-received (uint64; W3C's RTCDataChannelStats), buffered-amount
- * (uint64, bytes). (transfer full) */
+/* "application/x-rtc-channel-stats" with peer-id, label, protocol, state (strings), id (int), remote, ordered
+ * (boolean), where they are set max-retransmits and max-packet-lifetime (int), buffered-amount, unread-amount (uint64,
+ * bytes), and the transport's messages-sent, bytes-sent, messages-received, bytes-received (uint64; W3C's
+ * RTCDataChannelStats). (transfer full) */
 GstStructure *gst_rtc_channel_make_stats (GstRtcChannel *self);
 
 G_END_DECLS
