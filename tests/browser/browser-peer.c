@@ -8,11 +8,12 @@
  *   appsrc name=counter    gets 640x360 I420 frames, 30 a second, each with its number drawn in as black and white
  *                          blocks, which pattern.mjs reads back from a canvas
  *   appsink name=picture   raw video: frames are counted, and how they look
+ *   appsink name=picture-2 another one
  *   appsink name=sound     raw audio, S16LE mono: its loudness and its strongest tone
  *
- * What is seen is written to the standard output, a JSON object a line: {"picture":...} and {"sound":...} four times a
- * second, {"message":name,...} for element messages rtc-*, {"error":text}. It ends with SIGTERM or SIGINT (status 0)
- * or an error (status 1). */
+ * What is seen is written to the standard output, a JSON object a line: {"picture":...}, {"picture-2":...} and
+ * {"sound":...} four times a second, {"message":name,...} for element messages rtc-*, {"error":text}. It ends with
+ * SIGTERM or SIGINT (status 0) or an error (status 1). */
 
 #include <gst/gst.h>
 #include <gst/app/gstappsink.h>
@@ -32,6 +33,17 @@
 
 typedef struct
 {
+  const gchar *name; /* of the appsink */
+
+  /* its streaming thread's */
+  guint64 frames;
+  gint64 reported;
+  guint32 last_sum; /* of the frame before */
+  guint64 changed; /* frames that differ from the one before */
+} Picture;
+
+typedef struct
+{
   /* the main thread's */
   GMainLoop *loop;
   GstElement *pipeline;
@@ -40,11 +52,7 @@ typedef struct
   /* the streaming thread's of appsrc "counter" */
   guint number;
 
-  /* the streaming thread's of appsink "picture" */
-  guint64 frames;
-  gint64 picture_reported;
-  guint32 last_sum; /* of the frame before */
-  guint64 changed; /* frames that differ from the one before */
+  Picture pictures[2];
 
   /* the streaming thread's of appsink "sound" */
   guint64 samples;
@@ -143,7 +151,7 @@ set_up_counter (Peer *peer, GstElement *source)
 static GstFlowReturn
 on_picture (GstAppSink *sink, gpointer user_data)
 {
-  Peer *peer = user_data;
+  Picture *picture = user_data;
   g_autoptr (GstSample) sample = gst_app_sink_pull_sample (sink);
   gint64 now = g_get_monotonic_time ();
   guint low = 255, high = 0;
@@ -164,16 +172,16 @@ on_picture (GstAppSink *sink, gpointer user_data)
   }
   gst_video_frame_unmap (&frame);
 
-  if (peer->frames++ > 0 && sum != peer->last_sum)
-    peer->changed++;
-  peer->last_sum = sum;
-  if (now - peer->picture_reported >= REPORT_EVERY) {
-    g_autoptr (JsonBuilder) builder = begin ("picture");
+  if (picture->frames++ > 0 && sum != picture->last_sum)
+    picture->changed++;
+  picture->last_sum = sum;
+  if (now - picture->reported >= REPORT_EVERY) {
+    g_autoptr (JsonBuilder) builder = begin (picture->name);
 
-    peer->picture_reported = now;
+    picture->reported = now;
     json_builder_begin_object (builder);
-    add_double (builder, "frames", peer->frames);
-    add_double (builder, "changed", peer->changed);
+    add_double (builder, "frames", picture->frames);
+    add_double (builder, "changed", picture->changed);
     add_double (builder, "width", info.width);
     add_double (builder, "height", info.height);
     add_double (builder, "low", low);
@@ -252,14 +260,15 @@ on_sound (GstAppSink *sink, gpointer user_data)
 }
 
 static void
-set_up_sink (Peer *peer, GstElement *sink, const gchar *caps, GstFlowReturn (*callback) (GstAppSink *, gpointer))
+set_up_sink (
+    GstElement *sink, const gchar *caps, GstFlowReturn (*callback) (GstAppSink *, gpointer), gpointer user_data)
 {
   GstAppSinkCallbacks callbacks = {.new_sample = callback};
   g_autoptr (GstCaps) wanted = gst_caps_from_string (caps);
 
   /* Without data nothing is to wait for it. */
   g_object_set (sink, "caps", wanted, "sync", FALSE, "async", FALSE, NULL);
-  gst_app_sink_set_callbacks (GST_APP_SINK (sink), &callbacks, peer, NULL);
+  gst_app_sink_set_callbacks (GST_APP_SINK (sink), &callbacks, user_data, NULL);
 }
 
 static void
@@ -326,21 +335,24 @@ static void
 set_up_names (Peer *peer)
 {
   g_autoptr (GstElement) counter = gst_bin_get_by_name (GST_BIN (peer->pipeline), "counter");
-  g_autoptr (GstElement) picture = gst_bin_get_by_name (GST_BIN (peer->pipeline), "picture");
   g_autoptr (GstElement) sound = gst_bin_get_by_name (GST_BIN (peer->pipeline), "sound");
 
   if (counter)
     set_up_counter (peer, counter);
-  if (picture)
-    set_up_sink (peer, picture, "video/x-raw,format={I420,GRAY8}", on_picture);
+  for (guint i = 0; i < G_N_ELEMENTS (peer->pictures); i++) {
+    g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (peer->pipeline), peer->pictures[i].name);
+
+    if (sink)
+      set_up_sink (sink, "video/x-raw,format={I420,GRAY8}", on_picture, &peer->pictures[i]);
+  }
   if (sound)
-    set_up_sink (peer, sound, "audio/x-raw,format=S16LE,channels=1,layout=interleaved", on_sound);
+    set_up_sink (sound, "audio/x-raw,format=S16LE,channels=1,layout=interleaved", on_sound, peer);
 }
 
 int
 main (int argc, char **argv)
 {
-  Peer peer = {0};
+  Peer peer = {.pictures = {{.name = "picture"}, {.name = "picture-2"}}};
   g_autoptr (GError) error = NULL;
   g_autoptr (GstBus) bus = NULL;
 

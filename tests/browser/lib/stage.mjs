@@ -65,8 +65,9 @@ export class Stage {
     return browser;
   }
 
-  /** @param {{path?: string, phone?: boolean, dark?: boolean, origin?: string}} [options] */
-  async open(browser, { path: where = '/', phone = false, dark = false, origin = this.url } = {}) {
+  /** @param {{path?: string, phone?: boolean, dark?: boolean, origin?: string, first?: () => void}} [options] first runs
+   * in the page before its own scripts */
+  async open(browser, { path: where = '/', phone = false, dark = false, origin = this.url, first } = {}) {
     const page = await browser.newPage();
     this.#pages.push(page);
     page.faults = [];
@@ -75,6 +76,7 @@ export class Stage {
     await page.setViewport(phone ? { width: 390, height: 844, deviceScaleFactor: 2 } : { width: 1280, height: 800 });
     // Firefox has no way to say it through this driver; it shows the light one.
     if (dark) await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]).catch(() => {});
+    if (first) await page.evaluateOnNewDocument(first);
     await page.goto(origin + where);
     return page;
   }
