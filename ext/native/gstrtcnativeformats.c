@@ -213,7 +213,7 @@ gst_rtc_native_formats_new (const GArray *lines, const GstRtcSdpTrack *tracks)
     for (guint i = 0; i < lines->len; i++) {
       const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
 
-      if (!line->accepted || (line->payload >= 0) != (pass == 0))
+      if (!line->accepted || line->is_data || (line->payload >= 0) != (pass == 0))
         continue;
       add_formats (g_ptr_array_index (all, i), &payloads, line, tracks);
       if (pass == 0 && line->rtx_payload >= 0) {

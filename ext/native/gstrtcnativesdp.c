@@ -10,11 +10,13 @@
 #include "gstrtcnativesdp.h"
 #include "gstrtcnativeformats.h"
 #include "gstrtcnativesdppriv.h"
+#include "rtcdata.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PROTO "UDP/TLS/RTP/SAVPF"
+#define DATA_PROTO "UDP/DTLS/SCTP"
 #define MAX_LAYERS 8
 #define MAX_RID 16
 
@@ -80,16 +82,16 @@ message_new (const GstRtcNativeLocal *local)
 }
 
 static GstSDPMedia *
-section_new (GstRtcKind kind, const gchar *proto, const gchar *mid, const GstRtcNativeLocal *local, const gchar *setup)
+section_new (const GstRtcLine *line, const gchar *proto, const GstRtcNativeLocal *local, const gchar *setup)
 {
   GstSDPMedia *media;
 
   gst_sdp_media_new (&media);
-  gst_sdp_media_set_media (media, gst_rtc_kind_to_string (kind));
+  gst_sdp_media_set_media (media, gst_rtc_line_get_media (line));
   gst_sdp_media_set_port_info (media, 9, 1);
   gst_sdp_media_set_proto (media, proto);
   gst_sdp_media_add_connection (media, "IN", "IP4", "0.0.0.0", 0, 0);
-  gst_sdp_media_add_attribute (media, "mid", mid);
+  gst_sdp_media_add_attribute (media, "mid", line->mid);
   gst_sdp_media_add_attribute (media, "ice-ufrag", local->ufrag);
   gst_sdp_media_add_attribute (media, "ice-pwd", local->password);
   gst_sdp_media_add_attribute (media, "fingerprint", local->fingerprint);
@@ -159,6 +161,19 @@ add_rtx (GstSDPMedia *media, const GstRtcCodec *codec, gint payload, gint rtx)
   gst_sdp_media_add_format (media, format);
   add_attribute (media, "rtpmap", "%d rtx/%d", rtx, codec->clock_rate);
   add_attribute (media, "fmtp", "%d apt=%d", rtx, payload);
+}
+
+static void
+add_data (GstSDPMedia *media, gboolean is_old)
+{
+  if (is_old) {
+    add_attribute (media, "sctpmap", "%u webrtc-datachannel %u", GST_RTC_NATIVE_SCTP_PORT, RTC_SCTP_STREAMS);
+    gst_sdp_media_add_format (media, G_STRINGIFY (GST_RTC_NATIVE_SCTP_PORT));
+  } else {
+    add_attribute (media, "sctp-port", "%u", GST_RTC_NATIVE_SCTP_PORT);
+    gst_sdp_media_add_format (media, "webrtc-datachannel");
+  }
+  add_attribute (media, "max-message-size", "%u", RTC_DATA_MAX_MESSAGE_SIZE);
 }
 
 /* Answers. */
@@ -291,10 +306,15 @@ answer_section (
 {
   const GstSDPMedia *offered = gst_sdp_message_get_media (offer, line->mline);
   const gchar *setup = gst_rtc_sdp_get_attribute (offer, offered, "setup");
-  GstSDPMedia *media = section_new (line->kind, gst_sdp_media_get_proto (offered), line->mid, local,
-      g_strcmp0 (setup, "passive") == 0 ? "active" : "passive");
-  gchar *fmtp = answer_fmtp (offered, line, tracks);
+  GstSDPMedia *media = section_new (
+      line, gst_sdp_media_get_proto (offered), local, g_strcmp0 (setup, "passive") == 0 ? "active" : "passive");
+  gchar *fmtp;
 
+  if (line->is_data) {
+    add_data (media, gst_rtc_sdp_is_old_data (offered));
+    return media;
+  }
+  fmtp = answer_fmtp (offered, line, tracks);
   add_direction (media, line);
   gst_sdp_media_add_attribute (media, "rtcp-mux", "");
   if (gst_rtc_native_sdp_has_attribute (offered, "rtcp-rsize"))
@@ -355,9 +375,9 @@ line_fill (GstRtcLine *line, const GArray *formats)
 {
   if (!line->mid)
     line->mid = g_strdup_printf ("%u", line->mline);
-  if (formats->len == 0)
+  if (formats->len == 0 && !line->is_data)
     line->accepted = line->send = line->receive = FALSE;
-  if (!line->accepted)
+  if (!line->accepted || line->is_data)
     return;
   line->payload = g_array_index (formats, GstRtcNativeFormat, 0).payload;
   line->rtx_payload = g_array_index (formats, GstRtcNativeFormat, 0).rtx_payload;
@@ -370,8 +390,12 @@ static GstSDPMedia *
 offer_section (
     const GstRtcLine *line, const GArray *formats, const GstRtcSdpTrack *tracks, const GstRtcNativeLocal *local)
 {
-  GstSDPMedia *media = section_new (line->kind, PROTO, line->mid, local, "actpass");
+  GstSDPMedia *media = section_new (line, line->is_data ? DATA_PROTO : PROTO, local, "actpass");
 
+  if (line->is_data) {
+    add_data (media, FALSE);
+    return media;
+  }
   add_direction (media, line);
   gst_sdp_media_add_attribute (media, "rtcp-mux", "");
   gst_sdp_media_add_attribute (media, "rtcp-rsize", "");
@@ -401,11 +425,11 @@ closed_section (const GstRtcLine *line)
   GstSDPMedia *media;
 
   gst_sdp_media_new (&media);
-  gst_sdp_media_set_media (media, gst_rtc_kind_to_string (line->kind));
+  gst_sdp_media_set_media (media, gst_rtc_line_get_media (line));
   gst_sdp_media_set_port_info (media, 0, 1);
-  gst_sdp_media_set_proto (media, PROTO);
+  gst_sdp_media_set_proto (media, line->is_data ? DATA_PROTO : PROTO);
   gst_sdp_media_add_connection (media, "IN", "IP4", "0.0.0.0", 0, 0);
-  gst_sdp_media_add_format (media, "0");
+  gst_sdp_media_add_format (media, line->is_data ? "webrtc-datachannel" : "0");
   gst_sdp_media_add_attribute (media, "mid", line->mid);
   gst_sdp_media_add_attribute (media, "inactive", "");
   return media;

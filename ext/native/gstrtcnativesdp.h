@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 /* The descriptions of the native transport: pure functions over GstSDPMessage (RFC 8829, 8839, 8843, 8866). What is
  * decided about codecs and directions is decided before, for all transports alike (rtc/gstrtcsdp.h). */
 
+/* Of our side of the data channels, in offers and in answers. */
+#define GST_RTC_NATIVE_SCTP_PORT 5000
+
 /* What one side of the transport is described with. Everything is borrowed. */
 typedef struct
 {
@@ -38,8 +41,9 @@ void gst_rtc_native_remote_clear (GstRtcNativeRemote *remote);
 
 /* An offer with one section a line, bundled, setup actpass. Mids "0", "1".. and payload types are filled into LINES
  * where there are none yet, so that a second offer keeps those of the first; a line that is not accepted (any more) has
- * port 0. A line that only receives is offered with every codec that is installed until an answer has chosen one (its
- * CAPS are set), and its payload is that of the first one. (transfer full) */
+ * port 0. Data channels are told with RTC_DATA_MAX_MESSAGE_SIZE. A line that only receives is offered with every codec
+ * that is installed until an answer has chosen one (its CAPS are set), and its payload is that of the first one.
+ * (transfer full) */
 GstSDPMessage *gst_rtc_native_sdp_offer (GArray *lines, const GstRtcSdpTrack *tracks, const GstRtcNativeLocal *local);
 
 /* The answer to OFFER: a section for each of its sections, rejected ones with port 0 and out of the group; payload

@@ -215,7 +215,8 @@ gst_rtc_native_sdp_read (const GstSDPMessage *sdp, const GArray *lines, gboolean
   if (!ufrag || !password)
     bad_sdp ("Section %u of the description has no a=ice-ufrag and a=ice-pwd, and speaks for the others (RFC 8843)",
         remote->mline);
-  else if (!mids && !gst_rtc_native_sdp_has_attribute (media, "rtcp-mux"))
+  else if (!mids && !g_array_index (lines, GstRtcLine, remote->mline).is_data
+      && !gst_rtc_native_sdp_has_attribute (media, "rtcp-mux"))
     bad_sdp ("Section %u of the description has no a=rtcp-mux; RTP and RTCP share one port here (RFC 8834, "
              "section 4.5; rtcpMuxPolicy \"require\")",
         remote->mline);

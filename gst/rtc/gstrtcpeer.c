@@ -150,6 +150,13 @@ gst_rtc_peer_next_failed (GstRtcPeer *self, GError *error)
       self, rtc_session_next_failed (&self->session, gst_rtc_peer_error_is_fatal (error), gst_rtc_peer_now ()));
 }
 
+/* Whether this transport has data channels. */
+static gboolean
+has_data (GstRtcPeer *self)
+{
+  return self->bin->transport->open_channel != NULL;
+}
+
 static void
 start_offer (GstRtcPeer *self)
 {
@@ -159,7 +166,7 @@ start_offer (GstRtcPeer *self)
   if (slot_open (self, session)) {
     connection = self->next.connection;
     connection->lines = gst_rtc_sdp_plan_offer ((GstRtcSdpTrack *)self->next.sdp_tracks->data,
-        self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio);
+        self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio, has_data (self));
     if (connection->lines->len == 0) {
       GST_DEBUG_OBJECT (self->bin, "neither side sends anything to peer %s yet", self->info->id);
       gst_rtc_peer_act (self, rtc_session_bye (&self->session, gst_rtc_peer_now ()));
@@ -195,8 +202,8 @@ start_answer (GstRtcPeer *self)
   connection = self->next.connection;
   offer = gst_rtc_sdp_parse (self->offer_sdp, FALSE, &error);
   if (offer)
-    connection->lines = gst_rtc_sdp_plan_answer (
-        offer, (GstRtcSdpTrack *)self->next.sdp_tracks->data, self->next.sdp_tracks->len, &problems, &error);
+    connection->lines = gst_rtc_sdp_plan_answer (offer, (GstRtcSdpTrack *)self->next.sdp_tracks->data,
+        self->next.sdp_tracks->len, has_data (self), &problems, &error);
   if (error) {
     gst_rtc_peer_next_failed (self, error);
   } else {

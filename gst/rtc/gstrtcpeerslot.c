@@ -150,7 +150,7 @@ gst_rtc_peer_slot_add_stats (GstRtcPeerSlot *slot, GstStructure *stats)
   for (guint i = 0; lines && i < lines->len; i++) {
     const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
 
-    if (line->accepted) {
+    if (line->accepted && !line->is_data) {
       GstStructure *s = line_stats (slot, line);
 
       if (gst_structure_get_double (s, "round-trip-time", &round_trip_time))

@@ -402,6 +402,7 @@ plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *medi
   line->mid = g_strdup (gst_sdp_media_get_attribute_val (media, "mid"));
   line->track = line->payload = line->rtx_payload = -1;
   line->kind = g_strcmp0 (kind, "audio") == 0 ? GST_RTC_KIND_AUDIO : GST_RTC_KIND_VIDEO;
+  line->is_data = g_strcmp0 (kind, "application") == 0;
   if (gst_rtc_sdp_media_is_rejected (media) || (strcmp (kind, "audio") && strcmp (kind, "video")))
     return;
   section_directions (offer, media, &they_send, &they_receive);
@@ -413,9 +414,28 @@ plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *medi
     line->receive = line_match_receive (line, media);
 }
 
+/* The first that makes sense. Whether there is one. */
+static gboolean
+plan_data (GArray *lines, const GstSDPMessage *offer, GString **problems)
+{
+  gchar *problem = NULL;
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < lines->len && !found; i++) {
+    GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
+    const GstSDPMedia *media = gst_sdp_message_get_media (offer, i);
+
+    found = line->is_data && !gst_rtc_sdp_media_is_rejected (media) && gst_rtc_line_accept_data (line, media, &problem);
+  }
+  if (problem && !found)
+    add_problem (problems, "%s", problem);
+  g_free (problem);
+  return found;
+}
+
 GArray *
-gst_rtc_sdp_plan_answer (
-    const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, gchar **problems, GError **error)
+gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, gboolean with_data,
+    gchar **problems, GError **error)
 {
   GArray *lines = lines_new ();
   gboolean *used = g_new0 (gboolean, n_tracks + 1);
@@ -447,6 +467,8 @@ gst_rtc_sdp_plan_answer (
       trouble = NULL;
     }
   }
+  if (with_data)
+    any |= plan_data (lines, offer, &trouble);
   g_free (used);
   if (!any) {
     g_set_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, "Nothing in the offer can be sent or received here. %s",
@@ -461,11 +483,12 @@ gst_rtc_sdp_plan_answer (
 }
 
 GArray *
-gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio)
+gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio, gboolean with_data)
 {
   GArray *lines = lines_new ();
+  guint n_media = n_tracks + n_video + n_audio;
 
-  for (guint i = 0; i < n_tracks + n_video + n_audio; i++) {
+  for (guint i = 0; i < n_media + (with_data ? 1 : 0); i++) {
     GstRtcLine line = {.mline = i, .accepted = TRUE, .track = -1, .payload = -1, .rtx_payload = -1};
 
     if (i < n_tracks) {
@@ -473,6 +496,8 @@ gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_vi
       line.codec = tracks[i].codec;
       line.send = TRUE;
       line.track = i;
+    } else if (i == n_media) {
+      line.is_data = TRUE;
     } else {
       line.kind = i < n_tracks + n_video ? GST_RTC_KIND_VIDEO : GST_RTC_KIND_AUDIO;
       line.receive = TRUE;
@@ -493,6 +518,14 @@ apply_section (GstRtcLine *line, const GstSDPMessage *answer, const GstSDPMedia 
   line->accepted = FALSE;
   if (gst_rtc_sdp_media_is_rejected (media)) {
     line->send = line->receive = FALSE;
+    return TRUE;
+  }
+  if (line->is_data) {
+    gchar *problem = NULL;
+
+    if (!gst_rtc_line_accept_data (line, media, &problem))
+      add_problem (trouble, "%s", problem);
+    g_free (problem);
     return TRUE;
   }
   section_directions (answer, media, &they_send, &they_receive);
@@ -533,10 +566,10 @@ gst_rtc_sdp_apply_answer (const GstSDPMessage *answer, GArray *lines, gchar **pr
     const gchar *mid = gst_sdp_media_get_attribute_val (media, "mid");
     gboolean wanted = line->send;
 
-    if (g_strcmp0 (gst_sdp_media_get_media (media), gst_rtc_kind_to_string (line->kind))
+    if (g_strcmp0 (gst_sdp_media_get_media (media), gst_rtc_line_get_media (line))
         || (mid && g_strcmp0 (mid, line->mid))) {
       bad_sdp ("Section %u of the answer is m=%s with a=mid:%s, the offer's was m=%s with a=mid:%s", i,
-          gst_sdp_media_get_media (media), mid, gst_rtc_kind_to_string (line->kind), line->mid);
+          gst_sdp_media_get_media (media), mid, gst_rtc_line_get_media (line), line->mid);
       break;
     }
     if (!apply_section (line, answer, media, &trouble)) {

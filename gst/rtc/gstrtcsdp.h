@@ -33,7 +33,8 @@ typedef struct
 {
   guint mline; /* its place in the peer's or our description, rejected ones counted */
   gchar *mid;
-  GstRtcKind kind;
+  GstRtcKind kind; /* of audio and video */
+  gboolean is_data; /* data channels instead: there is one such line at most, and it has no direction and no codec */
   gboolean accepted;
   gboolean send, receive;
   gint track; /* which of our tracks is sent; -1: none */
@@ -43,28 +44,42 @@ typedef struct
   guint ext_rid, ext_repaired_rid; /* the same (RFC 8852), of what is received */
   gchar *stream_name; /* first part of the peer's a=msid; NULL: none */
   GstCaps *caps; /* RTP caps of the format, as the description has them */
+  guint16 sctp_port; /* of the peer, for data; 0: not told yet */
+  guint64 max_message_size; /* that the peer takes, bytes; 0: any (RFC 8841, section 6) */
 } GstRtcLine;
 
 void gst_rtc_line_clear (GstRtcLine *line);
+
+/* As in m=: "audio", "video", "application". */
+const gchar *gst_rtc_line_get_media (const GstRtcLine *line);
 
 /* Reads and validates a description from the network: size, counts, a=mid, a=fingerprint, ICE credentials, the kinds of
  * lines. Everything that makes webrtcbin abort or misbehave, and that a peer can cause, is refused here.
  * Returns: (transfer full): NULL with ERROR in the domain RTC_ERROR, code RTC_ERROR_BAD_SDP. */
 GstSDPMessage *gst_rtc_sdp_parse (const gchar *text, gboolean is_answer, GError **error);
 
-/* Decides what to answer to OFFER with N_TRACKS tracks of ours.
+/* Decides what to answer to OFFER with N_TRACKS tracks of ours. WITH_DATA: the transport has data channels; otherwise
+ * their section is rejected, as a second one always is.
  * PROBLEMS: (out) (transfer full) (nullable): what is not sent and why, as sentences; NULL when all is well.
  * Returns: (transfer full) (element-type GstRtcLine): one for each m-line; NULL with ERROR (RTC_ERROR_NO_COMMON_CODEC
  *   or _BAD_SDP) when nothing at all could pass. */
-GArray *gst_rtc_sdp_plan_answer (
-    const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, gchar **problems, GError **error);
+GArray *gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks,
+    gboolean with_data, gchar **problems, GError **error);
 
-/* Lays out an offer: a sendonly line for each track, then N_VIDEO and N_AUDIO recvonly ones. */
-GArray *gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio);
+/* Lays out an offer: a sendonly line for each track, then N_VIDEO and N_AUDIO recvonly ones, and one for data. */
+GArray *
+gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio, gboolean with_data);
 
 /* Fills LINES, our own offer's, with what ANSWER says: accepted or not, payload types, extension ids.
  * FALSE with ERROR (RTC_ERROR_BAD_SDP, RTC_ERROR_NO_COMMON_CODEC) when it does not fit the offer. */
 gboolean gst_rtc_sdp_apply_answer (const GstSDPMessage *answer, GArray *lines, gchar **problems, GError **error);
+
+/* Takes over what a section of data channels says, in the form of RFC 8841 or in the one that came before it (DTLS/SCTP
+ * 5000). FALSE with PROBLEM (a sentence; what it had is freed) when it is of something else, or makes no sense. */
+gboolean gst_rtc_line_accept_data (GstRtcLine *line, const GstSDPMedia *media, gchar **problem);
+
+/* Whether it has the form that came before RFC 8841. */
+gboolean gst_rtc_sdp_is_old_data (const GstSDPMedia *media);
 
 /* All certificates that the description vouches for, as "sha-256 AB:CD:..", lower-case hash name, upper-case digits.
  * (transfer full) */

@@ -107,7 +107,7 @@ answer_it (const GstSDPMessage *offer, guint n_tracks)
 {
   GError *error = NULL;
   gchar *problems = NULL;
-  GArray *lines = gst_rtc_sdp_plan_answer (offer, tracks, n_tracks, &problems, &error);
+  GArray *lines = gst_rtc_sdp_plan_answer (offer, tracks, n_tracks, TRUE, &problems, &error);
 
   if (!lines) {
     check_error (error);
@@ -125,7 +125,7 @@ take_it_as_answer (const GstSDPMessage *answer)
   GError *error = NULL;
   gchar *problems = NULL;
   guint n = gst_sdp_message_medias_len (answer);
-  GArray *lines = gst_rtc_sdp_plan_offer (tracks, N_TRACKS, n > N_TRACKS ? n - N_TRACKS : 0, 0);
+  GArray *lines = gst_rtc_sdp_plan_offer (tracks, N_TRACKS, n > N_TRACKS ? n - N_TRACKS : 0, 0, FALSE);
 
   if (n < N_TRACKS)
     g_array_set_size (lines, n);
@@ -134,6 +134,8 @@ take_it_as_answer (const GstSDPMessage *answer)
     const GstSDPMedia *media = gst_sdp_message_get_media (answer, i);
 
     line->mid = g_strdup (gst_sdp_media_get_attribute_val (media, "mid"));
+    line->is_data = !line->send && g_strcmp0 (gst_sdp_media_get_media (media), "application") == 0;
+    line->receive &= !line->is_data;
     if (!line->send)
       line->kind = g_strcmp0 (gst_sdp_media_get_media (media), "audio") == 0 ? GST_RTC_KIND_AUDIO : GST_RTC_KIND_VIDEO;
   }

@@ -90,7 +90,7 @@ answer_it (const GstSDPMessage *offer)
 {
   GError *error = NULL;
   gchar *problems = NULL;
-  GArray *lines = gst_rtc_sdp_plan_answer (offer, tracks, N_TRACKS, &problems, &error);
+  GArray *lines = gst_rtc_sdp_plan_answer (offer, tracks, N_TRACKS, FALSE, &problems, &error);
   GstSDPMessage *narrow;
 
   if (!lines) {
@@ -121,7 +121,7 @@ take_it_as_answer (const GstSDPMessage *answer)
   GError *error = NULL;
   gchar *problems = NULL;
   guint n = gst_sdp_message_medias_len (answer);
-  GArray *lines = gst_rtc_sdp_plan_offer (tracks, N_TRACKS, n > N_TRACKS ? n - N_TRACKS : 0, 0);
+  GArray *lines = gst_rtc_sdp_plan_offer (tracks, N_TRACKS, n > N_TRACKS ? n - N_TRACKS : 0, 0, FALSE);
 
   if (n < N_TRACKS)
     g_array_set_size (lines, n);

@@ -415,7 +415,7 @@ fixture_new_with_latency (const gchar *text, guint32 seed, guint latency)
   f->sent = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)g_bytes_unref);
   f->told = g_async_queue_new_full (told_free);
   gst_sdp_message_new_from_text (text, &sdp);
-  lines = gst_rtc_sdp_plan_answer (sdp, NULL, 0, &problems, &error);
+  lines = gst_rtc_sdp_plan_answer (sdp, NULL, 0, FALSE, &problems, &error);
   fail_unless (lines != NULL, "%s", error ? error->message : "");
   f->receiver = gst_rtc_native_receiver_new (f->bin, lines, sdp, latency, &events, f);
   g_array_unref (lines);

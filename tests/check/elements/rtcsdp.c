@@ -141,7 +141,7 @@ check_plan (const gchar *where, const gchar *name, const gchar *ours, const gcha
 
   fail_unless (offer != NULL, "%s: %s", where, error ? error->message : "");
   read_tracks (&tracks, ours);
-  lines = gst_rtc_sdp_plan_answer (offer, tracks.tracks, tracks.n, &problems, &error);
+  lines = gst_rtc_sdp_plan_answer (offer, tracks.tracks, tracks.n, FALSE, &problems, &error);
   fail_unless ((lines == NULL) == (error != NULL));
   made = lines ? describe (lines) : g_strdup ("nothing");
   fail_unless (strcmp (made, plan) == 0, "%s: with %s, %s is decided, not %s", where, ours, made, plan);
@@ -199,7 +199,7 @@ GST_START_TEST (fingerprints_and_names)
   g_autofree gchar *text = read_offer (vouched[__i__].offer), *problems = NULL;
   GstSDPMessage *offer = gst_rtc_sdp_parse (text, FALSE, NULL);
   gchar **fingerprints = gst_rtc_sdp_get_fingerprints (offer);
-  GArray *lines = gst_rtc_sdp_plan_answer (offer, NULL, 0, &problems, NULL);
+  GArray *lines = gst_rtc_sdp_plan_answer (offer, NULL, 0, FALSE, &problems, NULL);
 
   fail_unless_equals_int (g_strv_length (fingerprints), vouched[__i__].n);
   fail_unless (g_str_has_prefix (fingerprints[0], vouched[__i__].fingerprint), "%s", fingerprints[0]);
@@ -278,7 +278,7 @@ GST_START_TEST (answers_to_our_offer)
   GArray *lines;
 
   tracks_init (&tracks, ours);
-  lines = gst_rtc_sdp_plan_offer (tracks.tracks, tracks.n, 0, 1);
+  lines = gst_rtc_sdp_plan_offer (tracks.tracks, tracks.n, 0, 1, FALSE);
   fail_unless_equals_int (lines->len, 2);
   fail_unless (g_array_index (lines, GstRtcLine, 0).send && g_array_index (lines, GstRtcLine, 1).receive);
   g_array_index (lines, GstRtcLine, 0).mid = g_strdup ("v0");

@@ -25,7 +25,7 @@ make_answer (const gchar *text, const gchar *ours, const GstRtcNativeLocal *loca
   gchar *made;
 
   tracks_init (&tracks, ours);
-  lines = gst_rtc_sdp_plan_answer (offer, tracks.tracks, tracks.n, &problems, &error);
+  lines = gst_rtc_sdp_plan_answer (offer, tracks.tracks, tracks.n, TRUE, &problems, &error);
   if (!lines) {
     g_assert_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC);
     g_clear_error (&error);
@@ -144,7 +144,7 @@ offer_init (Offer *offer, const gchar *text, const gchar *ours)
 
   offer->sdp = parse (text, FALSE);
   tracks_init (&offer->tracks, ours);
-  offer->lines = gst_rtc_sdp_plan_answer (offer->sdp, offer->tracks.tracks, offer->tracks.n, &problems, &error);
+  offer->lines = gst_rtc_sdp_plan_answer (offer->sdp, offer->tracks.tracks, offer->tracks.n, FALSE, &problems, &error);
   g_assert_no_error (error);
 }
 

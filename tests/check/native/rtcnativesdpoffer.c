@@ -24,19 +24,23 @@ static const struct
 {
   const gchar *tracks;
   guint n_video, n_audio;
+  gboolean with_data;
   const gchar *name;
 } offers[] = {
-    {"VP8 OPUS", 1, 1, "calls-vp8-opus"},
-    {"H264-constrained-baseline", 0, 0, "sends-h264"},
-    {"H264-constrained-baseline H264-high VP8 OPUS PCMU", 2, 1, "sends-many"},
-    {"-", 1, 1, "watches"},
+    {"VP8 OPUS", 1, 1, FALSE, "calls-vp8-opus"},
+    {"H264-constrained-baseline", 0, 0, FALSE, "sends-h264"},
+    {"H264-constrained-baseline H264-high VP8 OPUS PCMU", 2, 1, FALSE, "sends-many"},
+    {"-", 1, 1, FALSE, "watches"},
+    {"-", 0, 0, TRUE, "data"},
+    {"VP8 OPUS", 0, 0, TRUE, "sends-vp8-opus-data"},
 };
 
 static GArray *
 plan_offer (guint which, Tracks *tracks)
 {
   tracks_init (tracks, offers[which].tracks);
-  return gst_rtc_sdp_plan_offer (tracks->tracks, tracks->n, offers[which].n_video, offers[which].n_audio);
+  return gst_rtc_sdp_plan_offer (
+      tracks->tracks, tracks->n, offers[which].n_video, offers[which].n_audio, offers[which].with_data);
 }
 
 static void
@@ -58,9 +62,11 @@ offers_are_as_recorded (void)
       const GstSDPMedia *media = gst_sdp_message_get_media (parsed, k);
 
       g_assert_cmpstr (line->mid, ==, gst_sdp_media_get_attribute_val (media, "mid"));
-      g_assert_cmpint (line->payload, ==, atoi (gst_sdp_media_get_format (media, 0)));
       g_assert_true (is_bundled (parsed, line->mid));
       g_assert_true (has_value (media, "setup", "actpass"));
+      if (line->is_data)
+        continue;
+      g_assert_cmpint (line->payload, ==, atoi (gst_sdp_media_get_format (media, 0)));
       g_assert_true (has_value (media, line->send ? "sendonly" : "recvonly", NULL));
     }
     compare ("native-offers", name, text);
@@ -132,6 +138,10 @@ describe (const GArray *lines)
     g_string_append_printf (text, "%s%s ", i ? ", " : "", line->mid);
     if (!line->accepted) {
       g_string_append_c (text, '-');
+      continue;
+    }
+    if (line->is_data) {
+      g_string_append_printf (text, "data %u %" G_GUINT64_FORMAT, line->sctp_port, line->max_message_size);
       continue;
     }
     g_string_append_printf (text, "%s%s%s/%d", line->send ? "send " : "", line->receive ? "receive " : "",
@@ -212,7 +222,7 @@ a_second_offer_keeps_what_was_agreed (void)
   const GstSDPMedia *media;
 
   tracks_init (&tracks, "VP8 OPUS");
-  lines = gst_rtc_sdp_plan_offer (tracks.tracks, tracks.n, 1, 0);
+  lines = gst_rtc_sdp_plan_offer (tracks.tracks, tracks.n, 1, 0, FALSE);
   gst_sdp_message_free (gst_rtc_native_sdp_offer (lines, tracks.tracks, &us));
   sdp = parse (answer, TRUE);
   g_assert_true (gst_rtc_sdp_apply_answer (sdp, lines, &problems, &error));
@@ -259,7 +269,7 @@ payload_types_run_out (void)
     tracks[i] = (GstRtcSdpTrack){.name = "video", .kind = GST_RTC_KIND_VIDEO, .caps = gst_caps_from_string (caps)};
     tracks[i].codec = gst_rtc_codec_by_caps (tracks[i].caps);
   }
-  lines = gst_rtc_sdp_plan_offer (tracks, G_N_ELEMENTS (tracks), 0, 0);
+  lines = gst_rtc_sdp_plan_offer (tracks, G_N_ELEMENTS (tracks), 0, 0, FALSE);
   offer = gst_rtc_native_sdp_offer (lines, tracks, &us);
   for (guint i = 0; i < lines->len; i++) {
     const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
