@@ -384,7 +384,9 @@ gst_rtc_track_new (const gchar *name, GstRtcKind kind, const GstRtcTrackEvents *
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
 
   self->bin = gst_object_ref_sink (gst_bin_new (NULL));
-  self->entry = gst_element_factory_make ("identity", NULL);
+  /* Nothing but a pad to put probes on. identity would take lists of packets apart. */
+  self->entry = gst_element_factory_make ("clocksync", NULL);
+  g_object_set (self->entry, "sync", FALSE, NULL);
   self->appsink = gst_element_factory_make ("appsink", NULL);
   /* A sink that takes part in EOS and never holds anything back: live data goes out as it comes. */
   g_object_set (self->appsink, "sync", FALSE, "async", FALSE, "qos", FALSE, "buffer-list", TRUE, "enable-last-sample",

@@ -10,9 +10,9 @@ G_BEGIN_DECLS
 
 /* One stream that is sent: parsed, payloaded once, and handed to the connections of all peers.
  *
- *   sink pad -> identity -> [parser] -> payloader -> appsink -> send() of each connection
+ *   sink pad -> clocksync -> [parser] -> payloader -> appsink -> send() of each connection
  *
- * What stands behind the identity is made when the caps come. */
+ * What stands behind the clocksync is made when the caps come. */
 typedef struct _GstRtcTrack GstRtcTrack;
 
 /* Streaming thread of the track; only queues. */
