@@ -363,7 +363,8 @@ add_stats_on_loop (gpointer data)
 
   gst_structure_set (call->stats, "packets-sent", G_TYPE_UINT64, counts->packets_sent, "bytes-sent", G_TYPE_UINT64,
       counts->bytes_sent, "packets-received", G_TYPE_UINT64, counts->packets_received, "bytes-received", G_TYPE_UINT64,
-      counts->bytes_received, "packets-discarded", G_TYPE_UINT64, counts->packets_discarded, NULL);
+      counts->bytes_received, "packets-discarded", G_TYPE_UINT64, counts->packets_discarded, "packets-dropped-late",
+      G_TYPE_UINT64, call->t->late_packets, NULL);
   if (rtc_dtls_get_version (dtls))
     gst_structure_set (call->stats, "tls-version", G_TYPE_STRING, rtc_dtls_get_version (dtls), "dtls-cipher",
         G_TYPE_STRING, rtc_dtls_get_cipher (dtls), "srtp-cipher", G_TYPE_STRING,

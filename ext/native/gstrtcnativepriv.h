@@ -34,6 +34,8 @@ typedef struct
   GSource *timer;
   gint64 timer_at; /* microseconds, monotonic; -1: not set */
   gint64 zero; /* wall clock, microseconds, at running time 0; G_MININT64: not known */
+  gint64 served; /* microseconds, monotonic: when sockets were last read between two lists of packets */
+  gboolean late; /* packets are left out until the loop is up to date */
   guint8 *space; /* for a batch of datagrams */
   gsize *sizes;
 } GstRtcNativeShared;
@@ -68,6 +70,7 @@ struct _GstRtcNative
   gboolean impatient; /* what is lost is not waited for */
   GSource *patience_timer;
   RtcAddress source; /* ours towards the peer; family 0: not known */
+  guint64 late_packets; /* that were left out because the process had no time for them */
   gboolean lapsed; /* nothing is sent: the peer does not consent any more */
   GstSDPMessage *description; /* what was sent last */
   guint version; /* of the next one */

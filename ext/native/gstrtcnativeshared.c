@@ -21,6 +21,12 @@
 #define MAX_PACKET 2048
 #define BATCH_BYTES 65536
 #define BATCH_PACKETS 64
+/* What the process had no time for so long is not sent any more, nor what comes behind it, until the loop is up to
+ * date: else it would be late for ever, and newcomers would wait behind it. */
+#define TOO_LATE 300000
+#define UP_TO_DATE 50000
+/* Who asks to be let in is served between two lists when there are many. */
+#define SERVE_INTERVAL 5000
 /* Deadlines that are near each other are served together. */
 #define TIMER_GRAIN 5000
 /* Relays that are given back at the end take half a second when they do not answer. */
@@ -110,6 +116,7 @@ typedef struct
   GstRtcNativeShared *shared;
   gconstpointer track;
   GstBufferList *list;
+  gint64 posted; /* microseconds, monotonic */
   guint n_outputs;
   GstRtcTransportOutput outputs[];
 } Job;
@@ -177,6 +184,12 @@ flush (GstRtcNative *t, GstRtcIceBatch *batch, gsize *used)
   *used = 0;
 }
 
+static gboolean
+may_send (const GstRtcNative *t)
+{
+  return !t->closed && t->state >= GST_RTC_TRANSPORT_CONNECTED && !t->hung_up && !t->lapsed;
+}
+
 static void
 send_to (GstRtcNativeShared *self, GstRtcNative *t, guint mline, RtcHistory *history, guint64 first)
 {
@@ -185,8 +198,6 @@ send_to (GstRtcNativeShared *self, GstRtcNative *t, guint mline, RtcHistory *his
   gsize used = 0;
   gboolean any = FALSE;
 
-  if (t->closed || t->state < GST_RTC_TRANSPORT_CONNECTED || t->hung_up || t->lapsed)
-    return;
   for (guint64 i = first; i < end; i++) {
     const RtcPacket *packet = rtc_history_get (history, i);
     gsize size = packet ? rtc_endpoint_write (t->endpoint, mline, packet, self->space + used) : 0;
@@ -208,6 +219,24 @@ send_to (GstRtcNativeShared *self, GstRtcNative *t, guint mline, RtcHistory *his
   }
 }
 
+/* Viewers see a gap in the numbers, and may ask for what is in it. A key frame is asked for in their name. */
+static void
+leave_out (const Job *job, guint64 n_packets)
+{
+  gboolean asked = FALSE;
+
+  for (guint i = 0; i < job->n_outputs; i++) {
+    GstRtcNative *t = (GstRtcNative *)job->outputs[i].transport;
+
+    if (!may_send (t))
+      continue;
+    t->late_packets += n_packets;
+    if (!asked)
+      t->base.events->key_frame_wanted (&t->base, job->outputs[i].mline, t->base.user_data);
+    asked = TRUE;
+  }
+}
+
 static void
 run_job (gpointer data)
 {
@@ -215,11 +244,25 @@ run_job (gpointer data)
   GstRtcNativeShared *self = job->shared;
   RtcHistory *history = get_history (self, job->track);
   guint64 first = rtc_history_get_next (history);
-  Keeping keeping = {self, history, g_get_monotonic_time ()};
+  gint64 now = g_get_monotonic_time ();
+  Keeping keeping = {self, history, now};
 
+  if (now - self->served > SERVE_INTERVAL) {
+    self->served = now;
+    gst_rtc_poll_serve (self->poll);
+  }
   gst_buffer_list_foreach (job->list, keep_packet, &keeping);
-  for (guint i = 0; i < job->n_outputs; i++)
-    send_to (self, (GstRtcNative *)job->outputs[i].transport, job->outputs[i].mline, history, first);
+  self->late = now - job->posted > (self->late ? UP_TO_DATE : TOO_LATE);
+  if (self->late) {
+    leave_out (job, rtc_history_get_next (history) - first);
+    return;
+  }
+  for (guint i = 0; i < job->n_outputs; i++) {
+    GstRtcNative *t = (GstRtcNative *)job->outputs[i].transport;
+
+    if (may_send (t))
+      send_to (self, t, job->outputs[i].mline, history, first);
+  }
 }
 
 void
@@ -229,7 +272,7 @@ gst_rtc_native_shared_send (
   GstRtcNativeShared *self = shared;
   Job *job = g_malloc (sizeof (Job) + n_outputs * sizeof (GstRtcTransportOutput));
 
-  *job = (Job){self, track, gst_buffer_list_ref (list), n_outputs};
+  *job = (Job){self, track, gst_buffer_list_ref (list), g_get_monotonic_time (), n_outputs};
   memcpy (job->outputs, outputs, n_outputs * sizeof (GstRtcTransportOutput));
   /* In the order of the posts: a transport that is closed later is still there when this runs. */
   gst_rtc_loop_post (self->loop, run_job, job, job_free);

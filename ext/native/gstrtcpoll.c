@@ -14,7 +14,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define MAX_EVENTS 64
+/* Few, so that those that are told are those that are served: who is told first is told last again. */
+#define MAX_EVENTS 8
+/* A handshake takes as long as a hundred packets. Who watches already does not wait until all who came are served. */
+#define MAX_TURN 1000 /* microseconds */
 
 struct _GstRtcWatch
 {
@@ -35,24 +38,33 @@ struct _GstRtcPoll
   guint held;
 };
 
+void
+gst_rtc_poll_serve (GstRtcPoll *self)
+{
+  gint64 until = g_get_monotonic_time () + MAX_TURN;
+  struct epoll_event events[MAX_EVENTS];
+  int n;
+
+  g_source_ref (&self->source);
+  self->dispatching = TRUE;
+  do {
+    n = epoll_wait (self->epoll, events, MAX_EVENTS, 0);
+    for (int i = 0; i < n; i++) {
+      GstRtcWatch *watch = events[i].data.ptr;
+
+      if (watch->func)
+        watch->func (watch->fd, watch->user_data);
+    }
+    g_ptr_array_set_size (self->removed, 0);
+  } while (n == MAX_EVENTS && g_get_monotonic_time () < until);
+  self->dispatching = FALSE;
+  g_source_unref (&self->source);
+}
+
 static gboolean
 poll_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  GstRtcPoll *self = (GstRtcPoll *)source;
-  struct epoll_event events[MAX_EVENTS];
-  int n = epoll_wait (self->epoll, events, MAX_EVENTS, 0);
-
-  g_source_ref (source);
-  self->dispatching = TRUE;
-  for (int i = 0; i < n; i++) {
-    GstRtcWatch *watch = events[i].data.ptr;
-
-    if (watch->func)
-      watch->func (watch->fd, watch->user_data);
-  }
-  self->dispatching = FALSE;
-  g_ptr_array_set_size (self->removed, 0);
-  g_source_unref (source);
+  gst_rtc_poll_serve ((GstRtcPoll *)source);
   return G_SOURCE_CONTINUE;
 }
 

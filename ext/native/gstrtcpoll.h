@@ -25,6 +25,10 @@ void gst_rtc_poll_free (GstRtcPoll *poll); /* loop thread; the watches are gone 
 GstRtcWatch *gst_rtc_poll_add (GstRtcPoll *poll, int fd, GstRtcWatchFunc func, gpointer user_data);
 void gst_rtc_poll_remove (GstRtcPoll *poll, GstRtcWatch *watch);
 
+/* Loop thread, not from inside of a watch's function. Serves what can be read, for about a millisecond; the rest has
+ * its turn again when the loop has done what else is due. It comes by itself; this is for work that takes longer. */
+void gst_rtc_poll_serve (GstRtcPoll *poll);
+
 /* What is being ended and still needs the loop. gst_rtc_poll_wait() returns when nothing is held any more, at the
  * latest after PATIENCE_MS milliseconds; the loop runs meanwhile. Loop thread. */
 void gst_rtc_poll_hold (GstRtcPoll *poll);

@@ -502,11 +502,12 @@ install_stats_property (GObjectClass *klass)
    * is what did not come the first time, even if it was sent again. The transport native also tells what the peer asked
    * for, `nack-count`, `pli-count` and `fir-count` (guint) and `retransmitted-packets-sent` and `-bytes-sent`
    * (guint64), and of a peer how it is reached: `ice` (`lite` or `full`), `tls-version`, `dtls-cipher`, `srtp-cipher`
-   * (strings). Of what is sent to a peer on all lines it tells, as soon as the peer reports it (transport-wide
-   * congestion control, which browsers do ten times a second): `acknowledged-bitrate` (guint64, bits a second, what
-   * arrived in the last half second by the peer's own clock; 0 when it is silent), `acknowledged-packets`,
-   * `lost-packets` (guint64) and `lost-fraction` (gdouble from 0 to 1, of the last second), retransmissions counted;
-   * and `remb-bitrate` (guint64), the most that a peer wants to get that says so (REMB).
+   * (strings), and `packets-dropped-late` (guint64), what was not sent because this process had no time for it. Of what
+   * is sent to a peer on all lines it tells, as soon as the peer reports it (transport-wide congestion control, which
+   * browsers do ten times a second): `acknowledged-bitrate` (guint64, bits a second, what arrived in the last half
+   * second by the peer's own clock; 0 when it is silent), `acknowledged-packets`, `lost-packets` (guint64) and
+   * `lost-fraction` (gdouble from 0 to 1, of the last second), retransmissions counted; and `remb-bitrate` (guint64),
+   * the most that a peer wants to get that says so (REMB).
    *
    * Since: 0.1
    */

@@ -311,7 +311,7 @@ def read_report(receiver, result):
 
 def arrive(kind, count, options):
     """One watches; so many more come within a second. Returns a dict of figures."""
-    receiver = Program("receiver", [str(BUILD / "fan-receiver"), ADDRESS])
+    receiver = Program("receiver", [str(BUILD / "fan-receiver"), ADDRESS, "--stamps"])
     sender = None
     try:
         receiver.wait_for("ready")

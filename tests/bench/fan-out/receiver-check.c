@@ -79,8 +79,8 @@ note_frame (FanViewer *self, FanStream *stream, const FanPacket *packet, gint64 
     fan_say ("first %s %.1f", self->name, (now - self->began) / 1000.0);
   }
   if (stream->last_frame)
-    stream->longest_gap = MAX (stream->longest_gap, now - stream->last_frame);
-  stream->last_frame = now;
+    stream->longest_gap = MAX (stream->longest_gap, stamp - stream->last_frame);
+  stream->last_frame = stamp;
   stream->frames++;
   if (packet->video && self->receiver->measuring)
     note_latency (self->receiver, packet, stamp - packet->stamp);
