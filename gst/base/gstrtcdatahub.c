@@ -44,6 +44,9 @@ gst_rtc_data_hub_answer (GstQuery *query, GstRtcDataHub *hub)
 
   if (!s || !gst_structure_has_name (s, QUERY_NAME))
     return FALSE;
+  /* A pipeline may ask two. */
+  if (gst_structure_has_field (s, "hub"))
+    return TRUE;
   gst_structure_set (gst_query_writable_structure (query), "hub", G_TYPE_POINTER, gst_rtc_data_hub_ref (hub), NULL);
   return TRUE;
 }

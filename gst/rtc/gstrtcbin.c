@@ -235,6 +235,15 @@ gst_rtc_bin_send_event (GstElement *element, GstEvent *event)
   return TRUE;
 }
 
+static gboolean
+gst_rtc_bin_query (GstElement *element, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) == GST_QUERY_CUSTOM
+      && gst_rtc_data_hub_answer (query, gst_rtc_bin_data_get_hub (GST_RTC_BIN (element)->data)))
+    return TRUE;
+  return GST_ELEMENT_CLASS (gst_rtc_bin_parent_class)->query (element, query);
+}
+
 /* States. */
 
 static gboolean
@@ -310,6 +319,7 @@ prepare (GstRtcBin *self)
   g_mutex_lock (&self->tracks_lock);
   self->loop = gst_rtc_loop_new ("rtcbin");
   g_mutex_unlock (&self->tracks_lock);
+  gst_rtc_bin_data_start (self->data, self->loop, gst_rtc_bin_data_wanted_changed, self);
   return TRUE;
 }
 
@@ -372,6 +382,7 @@ unprepare (GstRtcBin *self)
 {
   GstRtcLoop *loop = self->loop;
 
+  gst_rtc_bin_data_stop (self->data);
   g_mutex_lock (&self->tracks_lock);
   self->loop = NULL;
   g_mutex_unlock (&self->tracks_lock);
@@ -425,6 +436,7 @@ gst_rtc_bin_finalize (GObject *object)
   g_ptr_array_unref (self->tracks);
   g_mutex_clear (&self->tracks_lock);
   gst_rtc_bin_settings_clear (&self->settings);
+  gst_rtc_data_hub_unref (gst_rtc_bin_data_get_hub (self->data));
   G_OBJECT_CLASS (gst_rtc_bin_parent_class)->finalize (object);
 }
 
@@ -432,6 +444,7 @@ static void
 gst_rtc_bin_init (GstRtcBin *self)
 {
   gst_rtc_bin_settings_init (&self->settings);
+  self->data = gst_rtc_bin_data_new (GST_ELEMENT (self));
   g_mutex_init (&self->tracks_lock);
   self->tracks = g_ptr_array_new ();
 
@@ -529,6 +542,7 @@ gst_rtc_bin_class_init (GstRtcBinClass *klass)
   element_class->change_state = GST_DEBUG_FUNCPTR (gst_rtc_bin_change_state);
   element_class->request_new_pad = GST_DEBUG_FUNCPTR (gst_rtc_bin_request_new_pad);
   element_class->release_pad = GST_DEBUG_FUNCPTR (gst_rtc_bin_release_pad);
+  element_class->query = GST_DEBUG_FUNCPTR (gst_rtc_bin_query);
   element_class->send_event = GST_DEBUG_FUNCPTR (gst_rtc_bin_send_event);
   GST_BIN_CLASS (klass)->handle_message = GST_DEBUG_FUNCPTR (gst_rtc_bin_handle_message_vfunc);
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "gstrtcbin.h"
+#include "gstrtcbindata.h"
 #include "gstrtcpad.h"
 #include "gstrtcsources.h"
 #include "gstrtctrack.h"
@@ -34,6 +35,7 @@ struct _GstRtcBin
 
   /* set at construction */
   GstPad *signal;
+  GstRtcBinData *data;
 
   /* OBJECT_LOCK */
   GstRtcBinSettings settings;
@@ -78,6 +80,9 @@ void gst_rtc_bin_drop_peers (GstRtcBin *self, const gchar *reason);
 
 /* The tracks' caps became known or changed, or a track came or went. Control loop. */
 void gst_rtc_bin_tracks_changed (GstRtcBin *self);
+
+/* Somebody uses data channels, or nobody any more. Control loop; SELF is a GstRtcBin. */
+void gst_rtc_bin_data_wanted_changed (gpointer self);
 
 /* A copy of the settings; clear it. Any thread. */
 void gst_rtc_bin_get_settings (GstRtcBin *self, GstRtcBinSettings *settings);

@@ -325,8 +325,9 @@ gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
   if (settings.turn_server)
     urls[n++] = settings.turn_server;
   gst_rtc_signal_query_set (query,
-      &(GstRtcSignalInfo){counts[0] + counts[1] > 0, counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO],
-          self->transport && self->transport->make_restart, n ? urls : NULL});
+      &(GstRtcSignalInfo){counts[0] + counts[1] > 0 || gst_rtc_bin_data_is_wanted (self->data),
+          counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO], self->transport && self->transport->make_restart,
+          n ? urls : NULL});
   gst_rtc_bin_settings_clear (&settings);
 }
 
@@ -340,8 +341,20 @@ tell_counts (GstRtcBin *self)
   message->has_tracks = TRUE;
   message->n_video = counts[GST_RTC_KIND_VIDEO];
   message->n_audio = counts[GST_RTC_KIND_AUDIO];
-  message->role = counts[0] + counts[1] ? RTC_ROLE_BOTH : RTC_ROLE_RECEIVE;
+  message->role = counts[0] + counts[1] || gst_rtc_bin_data_is_wanted (self->data) ? RTC_ROLE_BOTH : RTC_ROLE_RECEIVE;
   gst_rtc_bin_send (self, message);
+}
+
+void
+gst_rtc_bin_data_wanted_changed (gpointer data)
+{
+  GstRtcBin *self = data;
+  guint counts[2];
+
+  count_tracks (self, counts);
+  /* With a stream there is something to connect for anyway; before the start the signaling will ask. */
+  if (self->running && self->tracks_signature && counts[0] + counts[1] == 0)
+    tell_counts (self);
 }
 
 /* What peers were told of our tracks: another text means that they have to be told again. */

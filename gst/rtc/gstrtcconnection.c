@@ -143,6 +143,16 @@ on_restart_wanted (GstRtcTransport *transport, gpointer user_data)
   post_event (user_data, (GstRtcConnectionEvent){.type = GST_RTC_CONNECTION_RESTART_WANTED});
 }
 
+/* In this thread: what follows on the channel follows at once. */
+static void
+on_channel (GstRtcTransport *transport, GstRtcChannel *channel, gpointer user_data)
+{
+  GstRtcConnection *self = user_data;
+
+  if (self->channel_func)
+    self->channel_func (self, channel, self->channel_data);
+}
+
 static const GstRtcTransportEvents transport_events = {
     .description = on_description,
     .candidate = on_candidate,
@@ -151,6 +161,7 @@ static const GstRtcTransportEvents transport_events = {
     .stream = on_stream,
     .key_frame_wanted = on_key_frame_wanted,
     .restart_wanted = on_restart_wanted,
+    .channel = on_channel,
 };
 
 GstRtcConnection *
@@ -181,6 +192,13 @@ gst_rtc_connection_new (GstBin *parent, const GstRtcTransportClass *klass, const
   gst_bin_add (parent, self->transport->bin);
   gst_element_sync_state_with_parent (self->transport->bin);
   return self;
+}
+
+void
+gst_rtc_connection_set_channel_func (GstRtcConnection *self, GstRtcConnectionChannelFunc func, gpointer channel_data)
+{
+  self->channel_func = func;
+  self->channel_data = channel_data;
 }
 
 GstRtcConnection *

@@ -35,6 +35,10 @@ typedef struct
   GstPad *pad;
 } GstRtcConnectionEvent;
 
+/* The peer opened CHANNEL. The transport's thread; never after gst_rtc_connection_close(). */
+typedef void (*GstRtcConnectionChannelFunc) (
+    GstRtcConnection *connection, GstRtcChannel *channel, gpointer channel_data);
+
 /* Control loop; never after gst_rtc_connection_close(). */
 typedef void (*GstRtcConnectionFunc) (
     GstRtcConnection *connection, const GstRtcConnectionEvent *event, gpointer user_data);
@@ -48,6 +52,8 @@ struct _GstRtcConnection
   GstRtcLoop *loop; /* borrowed */
   GstRtcConnectionFunc func;
   gpointer user_data;
+  GstRtcConnectionChannelFunc channel_func;
+  gpointer channel_data; /* borrowed */
 
   gint ref_count; /* atomic */
 
@@ -73,6 +79,10 @@ struct _GstRtcConnection
 GstRtcConnection *
 gst_rtc_connection_new (GstBin *parent, const GstRtcTransportClass *klass, const GstRtcTransportConfig *config,
     const gchar *session, GstRtcConnectionFunc func, gpointer user_data, GError **error);
+
+/* Who is told of data channels that the peer opens. Before the session begins. */
+void
+gst_rtc_connection_set_channel_func (GstRtcConnection *self, GstRtcConnectionChannelFunc func, gpointer channel_data);
 
 GstRtcConnection *gst_rtc_connection_ref (GstRtcConnection *self);
 void gst_rtc_connection_unref (gpointer self);

@@ -99,6 +99,12 @@ gst_rtc_peer_set_trouble (GstRtcPeer *self, GError *error, GstRtcConnection *con
 
 static void on_connection_event (GstRtcConnection *connection, const GstRtcConnectionEvent *event, gpointer user_data);
 
+static void
+on_channel (GstRtcConnection *connection, GstRtcChannel *channel, gpointer data)
+{
+  gst_rtc_bin_data_take_channel (data, connection, channel);
+}
+
 static gboolean
 slot_open (GstRtcPeer *self, const gchar *session)
 {
@@ -138,6 +144,8 @@ slot_open (GstRtcPeer *self, const gchar *session)
     gst_rtc_peer_act (self, rtc_session_next_failed (&self->session, TRUE, gst_rtc_peer_now ()));
     return FALSE;
   }
+  gst_rtc_connection_set_channel_func (self->next.connection, on_channel, self->bin->data);
+  gst_rtc_bin_data_add_connection (self->bin->data, self->next.connection, self->info->id);
   return TRUE;
 }
 
@@ -232,6 +240,7 @@ promote (GstRtcPeer *self)
   self->next = (GstRtcPeerSlot){NULL};
   self->setup_ms = gst_rtc_peer_now () - connection->began;
   gst_rtc_peer_slot_begin (&self->current, self->bin, self->info->id);
+  gst_rtc_bin_data_promote (self->bin->data, connection);
   gst_rtc_bin_request_key_frames (self->bin, NULL);
 }
 
@@ -515,6 +524,7 @@ gst_rtc_peer_make_stats (GstRtcPeer *self)
         gst_rtc_transport_state_to_string (connection->state), NULL);
     connection->transport->klass->add_stats (connection->transport, s);
     gst_rtc_peer_slot_add_stats (slot, s);
+    gst_rtc_bin_data_add_stats (self->bin->data, connection, s);
   }
   return s;
 }

@@ -47,6 +47,7 @@ gst_rtc_peer_slot_close (GstRtcPeerSlot *slot, GstRtcBin *bin)
   g_clear_pointer (&slot->streams, g_array_unref);
   slot->connection = NULL;
   gst_rtc_connection_close (connection, bin->reaper);
+  gst_rtc_bin_data_remove_connection (bin->data, connection);
 }
 
 void

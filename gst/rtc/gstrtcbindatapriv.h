@@ -1,0 +1,107 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include "gstrtcbindata.h"
+
+G_BEGIN_DECLS
+
+/* Shared by the files of GstRtcBinData only. */
+
+/* Somebody who is attached. */
+typedef struct
+{
+  /* set at construction */
+  guint id;
+  GstRtcChannelInit init;
+  gboolean opens;
+  gchar *peer_id; /* NULL: all */
+  void (*channel) (GstRtcChannel *channel, gpointer user_data);
+  void (*refused) (const gchar *peer_id, const GError *error, gpointer user_data);
+  gpointer user_data;
+  GDestroyNotify notify;
+
+  gint ref_count; /* atomic; the table's, and each call on its way */
+  gint gone; /* atomic; nothing more is told */
+} GstRtcDataUserEntry;
+
+/* A channel of a peer that is not closed. */
+typedef struct
+{
+  /* set at construction */
+  GstRtcBinData *data;
+  GstRtcChannel *channel;
+  gconstpointer connection; /* only a name */
+
+  gint ref_count; /* atomic; the table's, the listener's, and each post's */
+
+  /* under GstRtcBinData.lock */
+  gboolean visible; /* users are told of it */
+  gboolean taken; /* somebody is attached to it */
+  gint64 deadline; /* until when somebody has to be, microseconds of the monotonic clock; 0: for ever */
+  gboolean late; /* nobody was */
+  guint64 lost, lost_bytes; /* messages that nobody got */
+} GstRtcDataEntry;
+
+/* A connection that channels may be opened on. Control loop. */
+typedef struct
+{
+  GstRtcConnection *connection;
+  gchar *peer_id;
+  gboolean current;
+  GHashTable *served; /* ids of users for whom it was tried to open a channel */
+} GstRtcDataConnection;
+
+struct _GstRtcBinData
+{
+  GstRtcDataHub parent;
+
+  GMutex lock; /* never held while something outside is called */
+  /* under lock */
+  GstRtcLoop *loop; /* NULL: not started */
+  GPtrArray *users; /* of GstRtcDataUserEntry */
+  GPtrArray *entries; /* of GstRtcDataEntry */
+  guint next_id;
+
+  /* control loop, and whoever starts and stops it */
+  GstElement *bin; /* borrowed */
+  GstRtcLoop *control; /* borrowed; the loop */
+  GstRtcLoopFunc wanted_changed;
+  gpointer wanted_data;
+  GPtrArray *connections; /* of GstRtcDataConnection */
+  GSource *timer; /* for deadlines; NULL: none */
+};
+
+/* gstrtcbindata.c */
+GstRtcDataUserEntry *gst_rtc_data_user_ref (GstRtcDataUserEntry *user);
+void gst_rtc_data_user_unref (gpointer user);
+
+/* Whether USER has to do with a channel of these settings to the peer. */
+gboolean gst_rtc_data_user_matches (GstRtcDataUserEntry *user, const gchar *peer_id, const GstRtcChannelInit *init);
+GstRtcDataEntry *gst_rtc_data_entry_ref (GstRtcDataEntry *entry);
+void gst_rtc_data_entry_unref (gpointer entry);
+
+/* Runs FUNC on the control loop, DATA (a GstRtcBinData) referenced until then; not at all when it is stopped. Any
+ * thread. */
+void gst_rtc_bin_data_post (GstRtcBinData *self, GstRtcLoopFunc func);
+
+/* Adds CHANNEL (transfer full) to the table and, when VISIBLE, tells its users, who miss nothing. */
+void
+gst_rtc_bin_data_add_channel (GstRtcBinData *self, gconstpointer connection, GstRtcChannel *channel, gboolean visible);
+
+/* Tells users of the channels of CONNECTION that they do not know yet. */
+void gst_rtc_bin_data_show (GstRtcBinData *self, gconstpointer connection);
+
+/* gstrtcbindataopen.c: opens what is missing on all connections. Control loop; SELF is a GstRtcBinData. */
+void gst_rtc_bin_data_open_missing (gpointer self);
+
+/* Closes the channels that nobody took in time, and sets the timer for the others. Control loop. */
+void gst_rtc_bin_data_check_deadlines (gpointer self);
+
+/* gstrtcbindatareport.c: posts the element messages. Any thread. */
+void gst_rtc_data_entry_report_open (GstRtcDataEntry *entry);
+void gst_rtc_data_entry_report_closed (GstRtcDataEntry *entry, const GError *error);
+
+G_END_DECLS
