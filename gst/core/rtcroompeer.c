@@ -200,18 +200,25 @@ joined_text (RtcPeerInfo *info)
 void
 rtc_rooms_tell_joined (RtcRooms *self, RtcRoomPeer *peer)
 {
-  guint i;
+  gchar *to_strangers = NULL; /* who have no session with it: it is the same for all of them, and most are */
 
-  for (i = 0; i < peer->room->peers->len; i++) {
+  for (guint i = 0; i < peer->room->peers->len; i++) {
     RtcRoomPeer *other = g_ptr_array_index (peer->room->peers, i);
+    RtcPeerInfo *info;
 
-    if (other != peer && other->connection) {
-      RtcPeerInfo *info = describe (peer, other);
-
+    if (other == peer || !other->connection)
+      continue;
+    info = describe (peer, other);
+    if (info->offerer) {
       rtc_rooms_send_text (self, other->connection, joined_text (info));
-      rtc_peer_info_free (info);
+    } else {
+      if (!to_strangers)
+        to_strangers = joined_text (info);
+      rtc_rooms_send_text (self, other->connection, g_strdup (to_strangers));
     }
+    rtc_peer_info_free (info);
   }
+  g_free (to_strangers);
 }
 
 static gint
