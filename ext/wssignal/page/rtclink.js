@@ -30,6 +30,10 @@ const MEDIA_POLL = 100;
 const MEDIA_WAIT = 5000; // for the first media of a new session, before the old one is given up anyway
 const MAX_SDP = 60000; // bytes, a limit of the protocol
 const MAX_HELD = 128; // candidates before the description, outgoing messages while there is no server
+const SECTION_ID = 254; // of the channel that nobody uses, see Session
+const MAX_BUFFERED = 1 << 20; // bytes of messages that wait to be sent
+const CLOSE_WAIT = 500; // a channel that closes is the first to know that its connection is gone
+const REOPEN_WAIT = 10000; // for the other side to open its channels again on a new connection
 
 /** The lines for what this side may send later: see {@link RtcLink#setTrack}. */
 export const DEFAULT_SPARES = Object.freeze([
@@ -81,6 +85,10 @@ const WORDS = {
   'offer-too-large': 'The other side sends more streams than one connection can describe.',
   'browser-refused': 'This browser refused the connection description.',
   'no-webrtc': 'This browser has no WebRTC, or it is switched off.',
+  'no-data-channels': 'The other side has no data channels.',
+  'channel-closed': 'The other side closed the channel. It does so when nothing there reads it.',
+  'channel-failed': 'The channel broke.',
+  'peer-left': 'The other side has left.',
 };
 
 /**
@@ -229,6 +237,345 @@ function roundTripOf(report) {
   return value === null || value === undefined ? null : value * 1000;
 }
 
+function hasData(sdp) {
+  return /^m=application [1-9]/m.test(sdp);
+}
+
+const utf8 = new TextEncoder();
+
+function sizeOf(data) {
+  if (typeof data === 'string') return utf8.encode(data).length;
+  if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) return data.byteLength;
+  throw new TypeError('a message is a string, an ArrayBuffer or a view of one; of a Blob, send its arrayBuffer()');
+}
+
+/**
+ * @typedef {object} RtcChannelInit what a channel is to be like, as for `RTCPeerConnection.createDataChannel()`
+ * @property {string} [protocol] free text
+ * @property {boolean} [ordered] default true
+ * @property {number} [maxRetransmits] how often a message is sent again at most; 0 to 65535
+ * @property {number} [maxPacketLifeTime] how long a message is tried, ms; not together with `maxRetransmits`
+ * @property {boolean} [negotiated] the other side opens a channel of the same `id` by itself
+ * @property {number} [id] when negotiated: 0 to 1022, but for 254
+ * @property {number} [maxBuffered] bytes that may wait to be sent, default 1 MiB
+ */
+
+/**
+ * A data channel with a peer. It outlives the connection that carries it: on another one it is opened again.
+ *
+ * Events: `state` (`state` or `problem` changed), `open` (for the first time), `reopen` (on another connection; in
+ * `detail.unsent` the bytes that the old one had not sent), `message` (a `MessageEvent`: `data` is a string or an
+ * `ArrayBuffer`), `bufferedamountlow`, `refused` (a message that waited for the channel to open turned out to be too
+ * large, or it never opened; in `detail` its `data`), `close`.
+ */
+export class RtcChannel extends EventTarget {
+  /** @type {RtcPeer} */ peer;
+  /** @type {string} */ label;
+  /** @type {string} */ protocol;
+  /** @type {boolean} */ ordered;
+  /** @type {number|null} */ maxRetransmits;
+  /** @type {number|null} ms */ maxPacketLifeTime;
+  /** @type {boolean} */ negotiated;
+  /** @type {boolean} whether the other side opened it */ remote;
+  /**
+   * `connecting` for the first time: what is sent waits; `open`; `reconnecting`: the connection broke, or is not there
+   * yet again; `closing`; `closed`, for ever.
+   * @type {'connecting'|'open'|'reconnecting'|'closing'|'closed'}
+   */
+  state = 'connecting';
+  /** @type {{code: string, text: string, detail: string}|null} why it is closed, when not by us */ problem = null;
+  /** @type {number} bytes that may wait to be sent */ maxBuffered;
+  /** Of all connections together; `refused` counts messages that send() did not take. */
+  counters = { messagesSent: 0, bytesSent: 0, messagesReceived: 0, bytesReceived: 0, refused: 0 };
+  #carriers = []; // {native, session, error}: the newest last
+  #held = []; // {data, size}
+  #heldBytes = 0;
+  #wasOpen = false;
+  #unsent = 0;
+  #closing = false;
+  #low;
+
+  /** @internal */
+  constructor(peer, label, init, remote) {
+    super();
+    const { maxBuffered = MAX_BUFFERED } = init;
+    this.peer = peer;
+    this.label = label;
+    this.protocol = init.protocol ?? '';
+    this.ordered = init.ordered ?? true;
+    this.maxRetransmits = init.maxRetransmits ?? null;
+    this.maxPacketLifeTime = init.maxPacketLifeTime ?? null;
+    this.negotiated = init.negotiated ?? false;
+    this.remote = remote;
+    this.maxBuffered = maxBuffered;
+    this.#low = Math.min(65536, maxBuffered >> 1);
+    this.init = init;
+  }
+
+  get #carrier() {
+    const usable = ({ native, session }) => native.readyState === 'open' && !session.failed && !session.over;
+    return this.#carriers.findLast(usable) ?? this.#carriers.at(-1) ?? null;
+  }
+
+  get #open() {
+    return this.state === 'open' && this.#carrier?.native.readyState === 'open';
+  }
+
+  /** On the connection in use. @type {number|null} */
+  get id() {
+    return this.#carrier?.native.id ?? null;
+  }
+
+  /** Bytes that were given to send() and have not left. @type {number} */
+  get bufferedAmount() {
+    return this.#heldBytes + (this.#carrier?.native.bufferedAmount ?? 0);
+  }
+
+  /** Bytes: as few, or fewer, and `bufferedamountlow` is told. @type {number} */
+  get bufferedAmountLowThreshold() {
+    return this.#low;
+  }
+
+  set bufferedAmountLowThreshold(bytes) {
+    this.#low = bytes;
+    for (const { native } of this.#carriers) native.bufferedAmountLowThreshold = bytes;
+  }
+
+  /** The largest message that the two sides can pass, in bytes; null before there is a connection. @type {number|null} */
+  get maxMessageSize() {
+    return this.#carrier?.session.pc.sctp?.maxMessageSize ?? null;
+  }
+
+  /** Whether every message is to arrive. @type {boolean} */
+  get reliable() {
+    return this.maxRetransmits === null && this.maxPacketLifeTime === null;
+  }
+
+  /**
+   * Sends one message. One that is sent before the channel is open waits; after that, while there is no connection,
+   * those of a reliable channel wait, and the others are not taken: they would come too late.
+   * @param {string|ArrayBuffer|ArrayBufferView} data
+   * @returns {boolean} false: not taken, since too much waits already ({@link RtcChannel#drained} tells when it does
+   *   not)
+   * @throws {TypeError} larger than the other side takes, or no message at all
+   * @throws {DOMException} InvalidStateError: it is closed
+   */
+  send(data) {
+    const size = sizeOf(data);
+    if (this.#closing || this.state === 'closing' || this.state === 'closed')
+      throw new DOMException(`the channel "${this.label}" is ${this.state}`, 'InvalidStateError');
+    const most = this.maxMessageSize;
+    if (most && size > most)
+      throw new TypeError(`the message has ${size} bytes; the other side takes ${most} in one, so send it in parts`);
+    const waiting = this.bufferedAmount;
+    const late = this.state === 'reconnecting' && !this.reliable;
+    if (late || (waiting > 0 && waiting + size > this.maxBuffered) || !this.#pass(data, size)) {
+      this.counters.refused++;
+      return false;
+    }
+    return true;
+  }
+
+  #pass(data, size) {
+    if (!this.#open) {
+      this.#held.push({ data: typeof data === 'string' ? data : copyOf(data), size });
+      this.#heldBytes += size;
+      return true;
+    }
+    try {
+      this.#carrier.native.send(data);
+    } catch (error) {
+      if (error.name === 'OperationError') return false; // the browser's own buffer is full
+      throw error;
+    }
+    this.counters.messagesSent++;
+    this.counters.bytesSent += size;
+    return true;
+  }
+
+  /**
+   * Waits until there is room again: little waits (`bufferedAmountLowThreshold`), and the channel is open.
+   * @returns {Promise<void>} rejected when it closes
+   */
+  drained() {
+    return new Promise((resolve, reject) => {
+      const types = ['bufferedamountlow', 'open', 'reopen', 'close'];
+      const look = () => {
+        const room = this.#open && this.bufferedAmount <= this.#low;
+        if (!room && this.state !== 'closed') return;
+        for (const type of types) this.removeEventListener(type, look);
+        if (room) resolve();
+        else reject(new DOMException(`the channel "${this.label}" is closed`, 'InvalidStateError'));
+      };
+      for (const type of types) this.addEventListener(type, look);
+      look();
+    });
+  }
+
+  /** Closes it, once what was sent has left. */
+  close() {
+    if (this.#closing || this.state === 'closed') return;
+    this.#closing = true;
+    if (this.state === 'connecting' && this.#held.length > 0) return; // it is to open first
+    this.#shut();
+  }
+
+  #shut() {
+    const carriers = this.#carriers.filter(({ native }) => native.readyState !== 'closed');
+    if (carriers.length === 0 || this.peer.state === 'left') {
+      this._finish(null);
+      return;
+    }
+    this.#become('closing');
+    for (const { native } of carriers) native.close();
+  }
+
+  #become(state, why = this.problem) {
+    if (this.state === state && this.problem === why) return;
+    this.state = state;
+    this.problem = why;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  /** @internal On a connection that is there. */
+  _open(session) {
+    if (this.state === 'closed' || this.state === 'closing' || this.remote) return;
+    if (!session.data) {
+      this._finish(problem('no-data-channels', '', false));
+      return;
+    }
+    const { protocol, ordered, negotiated, init } = this;
+    const wanted = { protocol, ordered, negotiated };
+    for (const name of ['maxRetransmits', 'maxPacketLifeTime', 'id', 'priority'])
+      if (init[name] !== undefined && init[name] !== null) wanted[name] = init[name];
+    try {
+      this._attach(session.pc.createDataChannel(this.label, wanted), session);
+    } catch (error) {
+      this._finish(problem('channel-failed', error.message, false));
+    }
+  }
+
+  /** @internal Whether NATIVE is this channel again, after the other side has opened it on another connection. */
+  _matches(native, session) {
+    return (
+      this.remote &&
+      !['closing', 'closed'].includes(this.state) &&
+      !this.#carriers.some((carrier) => carrier.session === session) &&
+      ['label', 'protocol', 'ordered', 'maxRetransmits', 'maxPacketLifeTime'].every(
+        (name) => (this[name] ?? null) === (native[name] ?? null),
+      )
+    );
+  }
+
+  /** @internal */
+  _carriedBy(session) {
+    return this.#carriers.some((carrier) => carrier.session === session);
+  }
+
+  /** @internal */
+  _attach(native, session) {
+    const carrier = { native, session, error: '' };
+    this.#carriers.push(carrier);
+    native.binaryType = 'arraybuffer';
+    native.bufferedAmountLowThreshold = this.#low;
+    native.onmessage = ({ data }) => this.#receive(data);
+    native.onbufferedamountlow = () => this.dispatchEvent(new Event('bufferedamountlow'));
+    native.onerror = ({ error }) => (carrier.error = error?.message ?? '');
+    native.onclose = () => this.#closed(carrier);
+    native.onopen = () => this.#opened(carrier);
+    // One that the other side opened is open, but does not say so again in every browser.
+    if (native.readyState === 'open') this.#opened(carrier);
+  }
+
+  #receive(data) {
+    this.counters.messagesReceived++;
+    this.counters.bytesReceived += sizeOf(data);
+    this.dispatchEvent(new MessageEvent('message', { data }));
+  }
+
+  #opened(carrier) {
+    if (carrier.session.over || carrier.opened || this.state === 'closed') return;
+    carrier.opened = true;
+    carrier.session.dataUsed = true;
+    const again = this.#wasOpen;
+    this.#wasOpen = true;
+    if (this.state !== 'closing') this.#become('open', null);
+    this.#flush();
+    if (this.#closing) {
+      this.#shut();
+      return;
+    }
+    const unsent = this.#unsent;
+    this.#unsent = 0;
+    this.dispatchEvent(again ? new CustomEvent('reopen', { detail: { unsent } }) : new Event('open'));
+  }
+
+  #flush() {
+    const most = this.maxMessageSize;
+    while (this.#held.length > 0 && this.#open) {
+      const { data, size } = this.#held.shift();
+      this.#heldBytes -= size;
+      if ((most && size > most) || !this.#pass(data, size)) this.#refuse(data);
+    }
+  }
+
+  #refuse(data) {
+    this.counters.refused++;
+    this.dispatchEvent(new CustomEvent('refused', { detail: { data } }));
+  }
+
+  #closed(carrier) {
+    if (!this.#carriers.includes(carrier)) return;
+    const { session, error } = carrier;
+    const broken = () => session.over || session.failed || session.pc.sctp?.state === 'closed';
+    if (this.#closing || broken()) {
+      this._lost(session);
+    } else {
+      this.#become('reconnecting');
+      setTimeout(() => {
+        if (!this.#carriers.includes(carrier)) return;
+        if (broken()) this._lost(session);
+        else this._finish(error ? problem('channel-failed', error) : problem('channel-closed'));
+      }, CLOSE_WAIT);
+    }
+  }
+
+  /** @internal The connection of SESSION is no more, or of no use. */
+  _lost(session) {
+    const at = this.#carriers.findIndex((carrier) => carrier.session === session);
+    if (at < 0) return;
+    const [{ native }] = this.#carriers.splice(at, 1);
+    this.#unsent += native.bufferedAmount;
+    native.onopen = native.onclose = native.onbufferedamountlow = null;
+    if (this.#closing) {
+      if (this.#carriers.length === 0) this._finish(null);
+    } else if (this.state !== 'closed' && !this.#open) {
+      this.#become(this.#wasOpen ? 'reconnecting' : 'connecting');
+    }
+  }
+
+  /** @internal For ever. */
+  _finish(why) {
+    if (this.state === 'closed') return;
+    for (const { native } of this.#carriers.splice(0)) {
+      native.onopen = native.onclose = native.onmessage = native.onbufferedamountlow = null;
+      native.close();
+    }
+    const held = this.#held.splice(0);
+    this.#heldBytes = 0;
+    this.#become('closed', why);
+    for (const { data } of held) this.#refuse(data);
+    this.peer._channelClosed(this);
+    this.dispatchEvent(new Event('close'));
+  }
+}
+
+function copyOf(data) {
+  return data instanceof ArrayBuffer
+    ? data.slice(0)
+    : data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+}
+
 /* One negotiation and its connection. It tells its peer what happens and decides nothing about what comes next. */
 class Session {
   connected = false;
@@ -236,6 +583,8 @@ class Session {
   offered = false;
   receiving = []; // {kind, index, transceiver}
   spares = new Map(); // name: RTCRtpTransceiver
+  data = false; // both sides have data channels
+  dataUsed = false; // one of them was open
   #peer;
   #link;
   #held = []; // remote candidates before the remote description
@@ -270,6 +619,9 @@ class Session {
     const look = () => pc === this.pc && this.#look();
     pc.addEventListener('connectionstatechange', look);
     pc.addEventListener('iceconnectionstatechange', look);
+    pc.addEventListener('datachannel', ({ channel }) => {
+      if (pc === this.pc && !this.over) this.#peer._channelFrom(channel, this);
+    });
   }
 
   #sendCandidate(candidate) {
@@ -305,6 +657,9 @@ class Session {
     if (level < 2)
       for (const { name, kind } of this.#link.spares)
         this.spares.set(name, add(kind, { direction: 'sendonly', streams: [new MediaStream()] }));
+    // A browser describes data channels only when it has one. This one is negotiated, by nobody: the other side never
+    // hears of it, and any may be opened later without a negotiation. (Firefox has room for ids below 256 at once.)
+    this.placeholder = this.pc.createDataChannel('', { negotiated: true, id: SECTION_ID });
     return this.pc.createOffer();
   }
 
@@ -339,6 +694,7 @@ class Session {
       this.#open();
       await this.pc.setRemoteDescription({ type: 'offer', sdp });
       if (this.over) return;
+      this.#findData(sdp);
       const count = { video: 0, audio: 0 };
       const spares = [...this.#link.spares];
       for (const transceiver of this.pc.getTransceivers()) {
@@ -366,6 +722,16 @@ class Session {
     this.#sendDescription('answer');
     this.#described = true;
     this.#peer._described(this);
+  }
+
+  #findData(sdp) {
+    const { pc } = this;
+    this.data = hasData(sdp);
+    pc.sctp?.addEventListener('statechange', () => {
+      if (pc.sctp?.state !== 'closed' || !this.dataUsed) return;
+      // Mostly the first sign that the connection as a whole ends. Alone, it asks for another one just as well.
+      setTimeout(() => this.#fail(problem('disconnected')), CLOSE_WAIT);
+    });
   }
 
   #complain(answers, error) {
@@ -422,6 +788,7 @@ class Session {
     try {
       await this.pc.setRemoteDescription({ type: 'answer', sdp });
       if (this.over) return;
+      this.#findData(sdp);
       await this.#addHeld();
     } catch (error) {
       this.#complain('answer', error);
@@ -464,9 +831,8 @@ class Session {
 
   /** Nothing passes on any line. */
   get useless() {
-    return this.pc
-      .getTransceivers()
-      .every(({ currentDirection: d }) => d !== 'sendrecv' && d !== 'sendonly' && d !== 'recvonly');
+    const idle = ({ currentDirection: d }) => d !== 'sendrecv' && d !== 'sendonly' && d !== 'recvonly';
+    return !this.data && this.pc.getTransceivers().every(idle);
   }
 
   async hasMedia() {
@@ -557,7 +923,8 @@ class Session {
 /**
  * Somebody else in the room.
  *
- * Events: `state` (`state` or `problem` changed), `streams` (`streams` has others now), `change` (name, meta or role).
+ * Events: `state` (`state` or `problem` changed), `streams` (`streams` has others now), `change` (name, meta or role),
+ * `channel` (the other side opened one: `{peer, channel}` in `detail`), `channels` (`channels` has others now).
  */
 export class RtcPeer extends EventTarget {
   /** @type {string} */ id;
@@ -575,6 +942,7 @@ export class RtcPeer extends EventTarget {
   /** @type {{code: string, text: string, detail: string, retry: boolean}|null} what went wrong last */ problem = null;
   /** @type {number|null} when it is tried again, in the time of `performance.now()` */ retryAt = null;
   /** @type {RtcStream[]} videos first */ streams = [];
+  /** @type {RtcChannel[]} those that are not closed, the oldest first */ channels = [];
   /** @type {boolean} whether it can restart ICE on a connection that is there */ restarts = false;
   #link;
   #current = null;
@@ -586,6 +954,7 @@ export class RtcPeer extends EventTarget {
   #ended = false;
   #polling = null;
   #remark = '';
+  #reopening = 0;
 
   constructor(link, info) {
     super();
@@ -628,6 +997,70 @@ export class RtcPeer extends EventTarget {
   }
 
   /**
+   * Opens a data channel with this peer. Nothing is negotiated for it, and one that is opened before there is a
+   * connection waits for that.
+   * @param {string} label
+   * @param {RtcChannelInit} [init]
+   * @returns {RtcChannel}
+   */
+  openChannel(label, init = {}) {
+    const { negotiated, id, maxRetransmits: retransmits, maxPacketLifeTime: lifetime } = init;
+    if ((retransmits ?? null) !== null && (lifetime ?? null) !== null)
+      throw new TypeError('maxRetransmits and maxPacketLifeTime: only one of the two can be asked for');
+    if (negotiated && !(Number.isInteger(id) && id >= 0 && id <= 1022 && id !== SECTION_ID))
+      throw new TypeError(`a negotiated channel needs an id from 0 to 1022 other than ${SECTION_ID}, not ${id}`);
+    if (this.gone) throw new DOMException('the peer has left', 'InvalidStateError');
+    const channel = new RtcChannel(this, String(label), { ...init }, false);
+    this.#addChannel(channel);
+    if (this.#current && !this.#current.failed) channel._open(this.#current);
+    return channel;
+  }
+
+  #addChannel(channel) {
+    this.channels = [...this.channels, channel];
+    this.dispatchEvent(new Event('channels'));
+  }
+
+  /** @internal */
+  _channelClosed(channel) {
+    this.channels = this.channels.filter((c) => c !== channel);
+    this.dispatchEvent(new Event('channels'));
+  }
+
+  /** @internal The other side opened one, on a session that may not be in use yet. */
+  _channelFrom(native, session) {
+    const known = this.channels.find((channel) => channel._matches(native, session));
+    if (known) {
+      known._attach(native, session);
+      return;
+    }
+    const channel = new RtcChannel(this, native.label, native, true);
+    this.#addChannel(channel);
+    const detail = Object.freeze({ peer: this, channel });
+    this.dispatchEvent(new CustomEvent('channel', { detail }));
+    this.#link.dispatchEvent(new CustomEvent('channel', { detail }));
+    channel._attach(native, session);
+  }
+
+  /* Ours are opened again at once. The other side's are its to open. */
+  #moveChannels(session) {
+    for (const channel of this.channels) channel._open(session);
+  }
+
+  #awaitChannels(session) {
+    clearTimeout(this.#reopening);
+    this.#reopening = setTimeout(() => {
+      if (session !== this.#current || session.failed) return;
+      for (const channel of this.channels)
+        if (channel.remote && !channel._carriedBy(session)) channel._finish(problem('channel-closed'));
+    }, REOPEN_WAIT);
+  }
+
+  #loseChannels(session) {
+    for (const channel of this.channels) channel._lost(session);
+  }
+
+  /**
    * Figures of every stream that arrives; rates are since the last call, so call it once a second from one place.
    * @returns {Promise<Map<RtcStream, object>>}
    */
@@ -665,7 +1098,7 @@ export class RtcPeer extends EventTarget {
     clearTimeout(this.#timer);
     this.retryAt = null;
     this.problem = null;
-    this.#next?.close();
+    this.#close(this.#next);
     this.#next = null;
     if (!this.offerer) {
       this.#drop();
@@ -689,9 +1122,16 @@ export class RtcPeer extends EventTarget {
   #drop() {
     clearTimeout(this.#polling);
     clearTimeout(this.#stable);
-    this.#current?.close();
+    clearTimeout(this.#reopening);
+    this.#close(this.#current);
     this.#current = null;
     this.#setStreams([]);
+  }
+
+  #close(session) {
+    if (!session) return;
+    session.close();
+    this.#loseChannels(session);
   }
 
   /** @internal A message from this peer. */
@@ -705,7 +1145,7 @@ export class RtcPeer extends EventTarget {
       }
       clearTimeout(this.#timer);
       this.#ended = false;
-      this.#next?.close();
+      this.#close(this.#next);
       this.#next = new Session(this.#link, this, name);
       this.#next.accept(String(message.sdp ?? ''));
       this._changed();
@@ -756,7 +1196,7 @@ export class RtcPeer extends EventTarget {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.retryAt = null;
-    this.#next?.close();
+    this.#close(this.#next);
     this.#next = null;
     this.#drop();
     this.problem = reason ? { code: 'bye', text: String(reason), detail: '', retry: false } : null;
@@ -808,7 +1248,9 @@ export class RtcPeer extends EventTarget {
       return stream;
     });
     this.#setStreams(kept);
-    old?.close();
+    this.#close(old);
+    this.#moveChannels(session);
+    if (session.connected) this.#awaitChannels(session);
     this._changed();
   }
 
@@ -825,6 +1267,7 @@ export class RtcPeer extends EventTarget {
     this.problem = null;
     clearTimeout(this.#stable);
     this.#stable = setTimeout(() => (this.#attempt = 0), STABLE_AFTER);
+    if (session === this.#current) this.#awaitChannels(session);
     if (session === this.#next && this.#current) this.#pollMedia(session, performance.now() + MEDIA_WAIT);
     this._changed();
   }
@@ -834,10 +1277,11 @@ export class RtcPeer extends EventTarget {
     if (session === this.#current) {
       // What it showed last stays until there is something new.
       clearTimeout(this.#stable);
+      this.#loseChannels(session);
       if (!this.#next) this.#failure(why);
       else this._changed();
     } else if (session === this.#next) {
-      session.close();
+      this.#close(session);
       this.#next = null;
       this.#failure(why);
     }
@@ -891,8 +1335,9 @@ export class RtcPeer extends EventTarget {
   _leave() {
     this.gone = true;
     clearTimeout(this.#timer);
-    this.#next?.close();
+    this.#close(this.#next);
     this.#drop();
+    for (const channel of this.channels) channel._finish(problem('peer-left'));
     this._changed();
   }
 
@@ -906,7 +1351,8 @@ export class RtcPeer extends EventTarget {
  * A place in a room of a signaling server, and the connections with the peers there.
  *
  * Events: `state` (`state` or `problem` changed), `peer` (a {@link RtcPeer} came, in `detail`), `peerleft` (in
- * `detail`), `outgoing` (what is sent changed), `message` (every message of the server, in `detail`, for the curious).
+ * `detail`), `channel` (a peer opened one: `{peer, channel}` in `detail`), `outgoing` (what is sent changed), `message`
+ * (every message of the server, in `detail`, for the curious).
  */
 export class RtcLink extends EventTarget {
   /**

@@ -33,7 +33,7 @@ function chromium(origin, secure, camera) {
   });
 }
 
-function firefox(secure) {
+function firefox(secure, hidden) {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: FIREFOX,
@@ -45,6 +45,7 @@ function firefox(secure) {
       'media.devices.insecure.enabled': secure,
       'media.getusermedia.insecure.enabled': secure,
       'network.dns.disabled': true,
+      'media.peerconnection.ice.obfuscate_host_addresses': hidden,
       'network.captive-portal-service.enabled': false,
       'network.connectivity-service.enabled': false,
       'privacy.reduceTimerPrecision': false,
@@ -61,9 +62,10 @@ function firefox(secure) {
 /**
  * @param {'chromium'|'firefox'} name
  * @param {string} origin of the page
- * @param {{secure?: boolean, camera?: boolean}} [options] whether that origin counts as secure although it is plain
- *   http; whether Chromium lets pages have a camera without asking, in which case it does not hide addresses from them
+ * @param {{secure?: boolean, camera?: boolean, hidden?: boolean}} [options] whether that origin counts as secure
+ *   although it is plain http; whether Chromium lets pages have a camera without asking, in which case it does not hide
+ *   addresses from them; whether Firefox hides them (it does not find others that do in a network without a resolver)
  */
-export function launch(name, origin, { secure = true, camera = true } = {}) {
-  return name === 'firefox' ? firefox(secure) : chromium(origin, secure, camera);
+export function launch(name, origin, { secure = true, camera = true, hidden = true } = {}) {
+  return name === 'firefox' ? firefox(secure, hidden) : chromium(origin, secure, camera);
 }
