@@ -568,7 +568,7 @@ gst_rtc_ice_full_new (GstRtcPoll *poll, GstRtcLoop *loop, const GstRtcTransportC
   self->state = GST_RTC_TRANSPORT_GATHERING;
   self->sockets = g_array_new (FALSE, FALSE, sizeof (Socket));
   self->space = g_malloc (BATCH * DATAGRAM);
-  self->agent = nice_agent_new_full (gst_rtc_loop_get_context (loop), NICE_COMPATIBILITY_RFC5245,
+  self->agent = nice_agent_new_full (gst_rtc_poll_get_timers (poll), NICE_COMPATIBILITY_RFC5245,
       NICE_AGENT_OPTION_ICE_TRICKLE | NICE_AGENT_OPTION_CONSENT_FRESHNESS);
   g_object_set (self->agent, "controlling-mode", controlling, "ice-tcp", FALSE, "upnp", FALSE, "stun-pacing-timer",
       PACING_MS, "force-relay", config->relay_only, NULL);

@@ -30,6 +30,9 @@ struct _GstRtcPoll
 {
   GSource source;
 
+  /* set at construction */
+  GstRtcNested *nested;
+
   /* loop */
   int epoll;
   gboolean dispatching;
@@ -86,11 +89,13 @@ gst_rtc_poll_new (GstRtcLoop *loop, GError **error)
   GstRtcPoll *self = (GstRtcPoll *)g_source_new (&poll_funcs, sizeof (GstRtcPoll));
 
   self->loop = loop;
+  self->nested = gst_rtc_nested_new (loop);
   self->removed = g_ptr_array_new_with_free_func (g_free);
   self->epoll = epoll_create1 (EPOLL_CLOEXEC);
   if (self->epoll < 0) {
     g_set_error (
         error, RTC_ERROR, RTC_ERROR_SETUP_FAILED, "The system gives no epoll descriptor: %s", g_strerror (errno));
+    gst_rtc_nested_free (self->nested);
     g_source_unref (&self->source);
     return NULL;
   }
@@ -103,8 +108,15 @@ gst_rtc_poll_new (GstRtcLoop *loop, GError **error)
 void
 gst_rtc_poll_free (GstRtcPoll *self)
 {
+  gst_rtc_nested_free (self->nested);
   g_source_destroy (&self->source);
   g_source_unref (&self->source);
+}
+
+GMainContext *
+gst_rtc_poll_get_timers (GstRtcPoll *self)
+{
+  return gst_rtc_nested_get_context (self->nested);
 }
 
 GstRtcWatch *

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/gstrtcloop.h"
+#include "gstrtcnested.h"
 
 G_BEGIN_DECLS
 
@@ -24,6 +24,9 @@ void gst_rtc_poll_free (GstRtcPoll *poll); /* loop thread; the watches are gone 
 /* Loop thread. (transfer none) */
 GstRtcWatch *gst_rtc_poll_add (GstRtcPoll *poll, int fd, GstRtcWatchFunc func, gpointer user_data);
 void gst_rtc_poll_remove (GstRtcPoll *poll, GstRtcWatch *watch);
+
+/* For those who watch nothing but have timers. Any thread. (transfer none) */
+GMainContext *gst_rtc_poll_get_timers (GstRtcPoll *poll);
 
 /* Loop thread, not from inside of a watch's function. Serves what can be read, for about a millisecond; the rest has
  * its turn again when the loop has done what else is due. It comes by itself; this is for work that takes longer. */
