@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtcnativepriv.h"
+#include "rtcbytes.h"
 #include "core/rtcmessage.h"
 
 #include <gst/rtp/gstrtpbuffer.h>
@@ -237,6 +238,30 @@ leave_out (const Job *job, guint64 n_packets)
   }
 }
 
+/* While a viewer is served, what belongs to those behind him is fetched: of the next one the last pointers, of the one
+ * furthest away the first. */
+static void
+prefetch (const Job *job, guint i)
+{
+  const GstRtcTransportOutput *behind = job->outputs + i;
+  guint n = job->n_outputs - i;
+
+  if (n > RTC_ENDPOINT_PREFETCH_STEPS + 1) {
+    const GstRtcNative *t = (GstRtcNative *)behind[RTC_ENDPOINT_PREFETCH_STEPS + 1].transport;
+
+    rtc_prefetch (&t->closed);
+    rtc_prefetch (&t->state);
+  }
+  for (guint step = 0; step < RTC_ENDPOINT_PREFETCH_STEPS; step++) {
+    guint at = RTC_ENDPOINT_PREFETCH_STEPS - step;
+
+    if (at < n)
+      rtc_endpoint_prefetch (((GstRtcNative *)behind[at].transport)->endpoint, step);
+  }
+  if (n > 2)
+    rtc_prefetch (((GstRtcNative *)behind[2].transport)->ice);
+}
+
 static void
 run_job (gpointer data)
 {
@@ -260,6 +285,7 @@ run_job (gpointer data)
   for (guint i = 0; i < job->n_outputs; i++) {
     GstRtcNative *t = (GstRtcNative *)job->outputs[i].transport;
 
+    prefetch (job, i);
     if (may_send (t))
       send_to (self, t, job->outputs[i].mline, history, first);
   }

@@ -4,6 +4,7 @@
  */
 
 #include "rtcendpoint.h"
+#include "rtcbytes.h"
 #include "rtctwcc.h"
 #include "core/rtcmessage.h"
 
@@ -400,6 +401,24 @@ rtc_endpoint_tick (RtcEndpoint *self, gint64 now, guint64 ntp, guint64 ntp_at_0)
   }
   if (self->twcc_writer)
     tick_twcc (self, now);
+}
+
+void
+rtc_endpoint_prefetch (const RtcEndpoint *self, guint step)
+{
+  if (step == 0) {
+    rtc_prefetch (&self->lines);
+    rtc_prefetch (&self->stats);
+  } else if (step == 1) {
+    rtc_prefetch (self->lines);
+    rtc_prefetch (self->dtls);
+    rtc_prefetch (self->outgoing);
+  } else if (step == 2) {
+    rtc_prefetch (self->lines->data);
+  } else {
+    for (guint i = 0; i < self->lines->len; i++)
+      rtc_sender_prefetch (g_array_index (self->lines, Line, i).sender);
+  }
 }
 
 gsize

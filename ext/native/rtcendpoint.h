@@ -83,6 +83,12 @@ gsize rtc_endpoint_write (RtcEndpoint *endpoint, guint mline, const RtcPacket *p
  * when it came. The peer is told in time (rtc_endpoint_get_deadline(); see RtcTwcc). */
 void rtc_endpoint_note_twcc (RtcEndpoint *endpoint, guint32 ssrc, guint16 number, gint64 now);
 
+/* Asks for the memory that the next rtc_endpoint_write() reads, without a wait: with many viewers none of it is in a
+ * cache any more when it is this one's turn. What is asked for lies behind four pointers, one behind the other: STEP is
+ * 0 to RTC_ENDPOINT_PREFETCH_STEPS - 1, each about the writes of another viewer after the one before. */
+#define RTC_ENDPOINT_PREFETCH_STEPS 4
+void rtc_endpoint_prefetch (const RtcEndpoint *endpoint, guint step);
+
 /* A plain compound packet of at most RTC_ENDPOINT_MAX_RTCP bytes, from the session that receives. */
 #define RTC_ENDPOINT_MAX_RTCP 1400
 void rtc_endpoint_send_rtcp (RtcEndpoint *endpoint, const guint8 *data, gsize size);

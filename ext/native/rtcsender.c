@@ -4,9 +4,11 @@
  */
 
 #include "rtcsender.h"
+#include "rtcbytes.h"
 
 #include <string.h>
 
+#define CACHE_LINE 64
 #define RTP_HEADER 12
 #define OSN 2 /* bytes, RFC 4588, section 4 */
 /* What is copied for a header, whatever its size: a constant size is a few moves. There is room for more in OUT. */
@@ -242,6 +244,13 @@ write_header (
     put_u16 (out + template->twcc_at, twcc);
   if (template->level_at)
     out[template->level_at] = (guint8)packet->audio_level;
+}
+
+void
+rtc_sender_prefetch (const RtcSender *self)
+{
+  for (gsize at = 0; at < sizeof (RtcSender); at += CACHE_LINE)
+    rtc_prefetch ((const guint8 *)self + at);
 }
 
 gsize

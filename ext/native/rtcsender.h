@@ -60,6 +60,9 @@ const RtcSenderConfig *rtc_sender_get_config (const RtcSender *sender);
  * number of the next packet of this viewer, of whatever track; counted up when it was used. Returns: the size. */
 gsize rtc_sender_write (RtcSender *sender, const RtcPacket *packet, RtcSrtpSender *srtp, guint16 *twcc, guint8 *out);
 
+/* Asks for the memory that the next rtc_sender_write() reads, without a wait. */
+void rtc_sender_prefetch (const RtcSender *sender);
+
 /* Gets each packet that rtc_sender_take_nack() sends again. DATA is borrowed for the call. */
 typedef void (*RtcSenderTransmit) (const guint8 *data, gsize size, gpointer user_data);
 
