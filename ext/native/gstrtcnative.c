@@ -25,6 +25,9 @@ gst_rtc_native_fail (GstRtcNative *t, GError *error)
     g_error_free (error);
     return;
   }
+  gst_rtc_native_data_close (t,
+      g_error_new (GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK, "The connection to peer %s is gone: %s",
+          t->config.peer_id, error->message));
   t->closed = TRUE;
   t->base.events->failed (&t->base, error, t->base.user_data);
 }
@@ -159,7 +162,7 @@ on_transmit (const guint8 *data, gsize size, gpointer user_data)
   GstRtcNative *t = user_data;
   GstRtcIceBatch batch = {(guint8 *)data, &size, 1};
 
-  if (t->ice)
+  if (t->ice && !gst_rtc_native_shared_add (t, data, size))
     t->ice->klass->send (t->ice, &batch);
 }
 
@@ -175,8 +178,11 @@ on_dtls_state (RtcDtlsState state, const GError *error, gpointer user_data)
   } else if (state == RTC_DTLS_CONNECTED) {
     gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
     gst_rtc_native_path_renewed (t);
+    gst_rtc_native_data_start (t);
   } else if (state == RTC_DTLS_CLOSED) {
     /* The peer hung up. Signaling says whether it is gone for good. */
+    gst_rtc_native_data_close (
+        t, g_error_new (GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK, "Peer %s hung up", t->config.peer_id));
     t->hung_up = TRUE;
     gst_rtc_native_set_state (t, GST_RTC_TRANSPORT_DISCONNECTED);
   }
@@ -209,12 +215,22 @@ on_key_frame_wanted (guint mline, gpointer user_data)
     t->base.events->key_frame_wanted (&t->base, mline, t->base.user_data);
 }
 
+static void
+on_data (const guint8 *data, gsize size, gpointer user_data)
+{
+  GstRtcNative *t = user_data;
+
+  if (!t->closed)
+    gst_rtc_native_data_take (t, data, size);
+}
+
 static const RtcEndpointEvents endpoint_events = {
     .transmit = on_transmit,
     .state = on_dtls_state,
     .rtp = on_rtp,
     .rtcp = on_rtcp,
     .key_frame_wanted = on_key_frame_wanted,
+    .data = on_data,
 };
 
 /* What the receiver tells, from any thread but for TWCC. */
@@ -291,6 +307,7 @@ open_on_loop (gpointer data)
   GstRtcNative *t = data;
 
   t->path = rtc_path_new ();
+  t->data = gst_rtc_native_data_new (t);
   t->endpoint = rtc_endpoint_new (t->shared->identity, &endpoint_events, t);
   g_ptr_array_add (t->shared->transports, t);
 }
@@ -373,6 +390,7 @@ add_stats_on_loop (gpointer data)
     call->t->ice->klass->add_stats (call->t->ice, call->stats);
   add_feedback (call->t, call->stats);
   gst_rtc_native_path_add_stats (call->t, call->stats);
+  gst_rtc_native_data_add_stats (call->t, call->stats);
 }
 
 static void
@@ -427,6 +445,9 @@ close_on_loop (gpointer data)
 {
   GstRtcNative *t = data;
 
+  gst_rtc_native_data_close (t,
+      g_error_new (GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK, "The connection to peer %s was closed here",
+          t->config.peer_id));
   t->closed = TRUE;
   rtc_endpoint_close (t->endpoint);
   gst_rtc_native_free_legs (t);
@@ -454,6 +475,7 @@ free_on_loop (gpointer data)
 {
   GstRtcNative *t = data;
 
+  gst_rtc_native_data_free (t);
   rtc_endpoint_free (t->endpoint);
   rtc_path_free (t->path);
 }
@@ -494,6 +516,7 @@ const GstRtcTransportClass gst_rtc_native_transport = {
     .add_candidate = gst_rtc_native_add_candidate,
     .send = gst_rtc_native_shared_send,
     .forget_track = gst_rtc_native_shared_forget_track,
+    .open_channel = gst_rtc_native_open_channel,
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
     .add_line_stats = transport_add_line_stats,

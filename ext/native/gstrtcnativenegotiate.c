@@ -172,7 +172,14 @@ take_remote (GstRtcNative *t, const GstSDPMessage *sdp)
 static void
 begin (GstRtcNative *t, const GstSDPMessage *remote)
 {
+  gboolean has_media = FALSE;
+
+  for (guint i = 0; i < t->lines->len; i++)
+    has_media |= g_array_index (t->lines, GstRtcLine, i).accepted && !g_array_index (t->lines, GstRtcLine, i).is_data;
+  if (!has_media)
+    rtc_endpoint_set_data_only (t->endpoint);
   add_senders (t);
+  gst_rtc_native_data_described (t);
   t->receiver = gst_rtc_native_receiver_new (
       t->base.bin, t->lines, remote, t->config.latency, &gst_rtc_native_receiver_events, t);
   t->remote_known = TRUE;

@@ -80,6 +80,7 @@ gst_rtc_native_path_act (GstRtcNative *t, guint actions)
     GST_INFO_OBJECT (
         t->base.bin, "heard again after %" G_GINT64_FORMAT " ms", rtc_path_get_stats (t->path)->last_gap / 1000);
     ask_for_key_frames (t);
+    gst_rtc_native_data_path_is_back (t);
     if (t->impatient && !t->patience_timer)
       t->patience_timer = gst_rtc_loop_add_timeout (t->shared->loop, IMPATIENT_MS, become_patient, t);
   }
@@ -172,10 +173,15 @@ gst_rtc_native_path_interfaces_changed (GstRtcNative *t)
 gint64
 gst_rtc_native_get_deadline (GstRtcNative *t)
 {
-  gint64 deadline = rtc_endpoint_get_deadline (t->endpoint),
-         path = is_watched (t) ? rtc_path_get_deadline (t->path) : -1;
+  const gint64 all[] = {rtc_endpoint_get_deadline (t->endpoint), gst_rtc_native_data_get_deadline (t),
+      is_watched (t) ? rtc_path_get_deadline (t->path) : -1};
+  gint64 first = -1;
 
-  return deadline < 0 || (path >= 0 && path < deadline) ? path : deadline;
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
+    if (all[i] >= 0 && (first < 0 || all[i] < first))
+      first = all[i];
+  }
+  return first;
 }
 
 void

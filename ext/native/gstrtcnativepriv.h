@@ -16,6 +16,9 @@ G_BEGIN_DECLS
 
 /* Shared by the files of the transport only (gstrtcnative*.c). */
 
+typedef struct _GstRtcNative GstRtcNative;
+typedef struct _GstRtcNativeData GstRtcNativeData;
+
 /* What the connections of one rtcbin share. */
 typedef struct
 {
@@ -38,9 +41,11 @@ typedef struct
   gboolean late; /* packets are left out until the loop is up to date */
   guint8 *space; /* for a batch of datagrams */
   gsize *sizes;
+  GPtrArray *begun; /* of GstRtcNativeData: channels with something to send, once all that came in was served */
+  GstRtcNative *gathering; /* whose datagrams are gathered in SPACE; NULL: nobody's */
+  GstRtcIceBatch gathered;
+  gsize gathered_bytes;
 } GstRtcNativeShared;
-
-typedef struct _GstRtcNative GstRtcNative;
 
 /* An ICE agent of a connection. Loop. */
 typedef struct
@@ -56,6 +61,7 @@ struct _GstRtcNative
   /* set at construction */
   GstRtcNativeShared *shared;
   GstRtcTransportConfig config; /* strings owned */
+  GstRtcNativeData *data;
 
   /* shared->loop */
   gboolean closed; /* no event any more */
@@ -97,6 +103,13 @@ void gst_rtc_native_shared_forget_track (gpointer shared, gconstpointer track);
 
 /* Loop. T's deadline may have become an earlier one. */
 void gst_rtc_native_shared_schedule (GstRtcNativeShared *shared, GstRtcNative *t);
+
+/* Loop. What T sends in between goes out in one batch. */
+void gst_rtc_native_shared_gather (GstRtcNative *t);
+void gst_rtc_native_shared_release (GstRtcNative *t);
+
+/* One datagram of T is added to what is gathered. FALSE: nothing is. */
+gboolean gst_rtc_native_shared_add (GstRtcNative *t, const guint8 *data, gsize size);
 
 /* NTP's 64 bits for a time of the monotonic clock. */
 guint64 gst_rtc_native_shared_ntp (GstRtcNativeShared *shared, gint64 now);
@@ -144,6 +157,29 @@ void gst_rtc_native_path_add_stats (GstRtcNative *t, GstStructure *stats);
 
 /* The earlier of the deadlines of the endpoint and the path; -1: none. */
 gint64 gst_rtc_native_get_deadline (GstRtcNative *t);
+
+/* gstrtcnativedata.c. Loop, but for open_channel(), new() and the references. */
+GstRtcNativeData *gst_rtc_native_data_new (GstRtcNative *t);
+GstRtcNativeData *gst_rtc_native_data_ref (GstRtcNativeData *data);
+void gst_rtc_native_data_unref (gpointer data);
+void gst_rtc_native_data_free (GstRtcNative *t);
+GstRtcChannel *gst_rtc_native_open_channel (GstRtcTransport *base, const GstRtcChannelInit *init, GError **error);
+
+/* The peer's description is known: whether there are to be channels at all. DTLS is up: they begin. */
+void gst_rtc_native_data_described (GstRtcNative *t);
+void gst_rtc_native_data_start (GstRtcNative *t);
+
+/* All channels are closed; ERROR (taken) says why. */
+void gst_rtc_native_data_close (GstRtcNative *t, GError *error);
+
+void gst_rtc_native_data_take (GstRtcNative *t, const guint8 *packet, gsize size);
+gint64 gst_rtc_native_data_get_deadline (GstRtcNative *t);
+void gst_rtc_native_data_tick (GstRtcNative *t);
+void gst_rtc_native_data_path_is_back (GstRtcNative *t);
+void gst_rtc_native_data_add_stats (GstRtcNative *t, GstStructure *stats);
+
+/* Sends what those that were begun have to send. SHARED: GstRtcNativeShared. */
+void gst_rtc_native_data_end_all (gpointer shared);
 
 /* gstrtcnative.c. Loop; nothing is reported once the transport is closed. ERROR is taken. */
 void gst_rtc_native_fail (GstRtcNative *t, GError *error);

@@ -92,6 +92,7 @@ on_timer (gpointer user_data)
     if (deadline >= 0 && deadline <= now) {
       rtc_endpoint_tick (t->endpoint, now, ntp, zero);
       gst_rtc_native_path_tick (t, now);
+      gst_rtc_native_data_tick (t);
       deadline = gst_rtc_native_get_deadline (t);
     }
     if (deadline >= 0 && (next < 0 || deadline < next))
@@ -179,10 +180,45 @@ keep_packet (GstBuffer **buffer, guint index, gpointer user_data)
 static void
 flush (GstRtcNative *t, GstRtcIceBatch *batch, gsize *used)
 {
-  if (batch->n)
+  if (batch->n && t->ice)
     t->ice->klass->send (t->ice, batch);
   batch->n = 0;
   *used = 0;
+}
+
+void
+gst_rtc_native_shared_gather (GstRtcNative *t)
+{
+  GstRtcNativeShared *self = t->shared;
+
+  self->gathering = t;
+  self->gathered = (GstRtcIceBatch){self->space, self->sizes, 0};
+  self->gathered_bytes = 0;
+}
+
+gboolean
+gst_rtc_native_shared_add (GstRtcNative *t, const guint8 *data, gsize size)
+{
+  GstRtcNativeShared *self = t->shared;
+  GstRtcIceBatch *batch = &self->gathered;
+
+  if (self->gathering != t || size > MAX_PACKET)
+    return FALSE;
+  memcpy (batch->data + self->gathered_bytes, data, size);
+  self->gathered_bytes += size;
+  batch->sizes[batch->n++] = size;
+  if (batch->n == BATCH_PACKETS || self->gathered_bytes + MAX_PACKET > BATCH_BYTES)
+    flush (t, batch, &self->gathered_bytes);
+  return TRUE;
+}
+
+void
+gst_rtc_native_shared_release (GstRtcNative *t)
+{
+  GstRtcNativeShared *self = t->shared;
+
+  self->gathering = NULL;
+  flush (t, &self->gathered, &self->gathered_bytes);
 }
 
 static gboolean
@@ -371,6 +407,8 @@ start_on_loop (gpointer data)
         gst_rtc_lite_new (self->loop, self->poll, start->setup->udp_port, &start->setup->addresses, &start->error);
   if (self->poll)
     self->netlink = gst_rtc_netlink_new (self->poll, interfaces_changed, self);
+  if (self->poll)
+    gst_rtc_poll_set_after (self->poll, gst_rtc_native_data_end_all, self);
 }
 
 static void
@@ -402,6 +440,7 @@ gst_rtc_native_shared_start (const GstRtcTransportSetup *setup, GError **error)
   self->identity = identity;
   self->real_offset = g_get_real_time () - g_get_monotonic_time ();
   self->transports = g_ptr_array_new ();
+  self->begun = g_ptr_array_new ();
   self->histories = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)rtc_history_free);
   self->cname = rtc_id_new ("");
   self->timer_at = -1;
@@ -428,6 +467,7 @@ gst_rtc_native_shared_stop (gpointer shared)
   gst_rtc_loop_free (self->loop);
   rtc_dtls_identity_unref (self->identity);
   g_ptr_array_unref (self->transports);
+  g_ptr_array_unref (self->begun);
   g_hash_table_unref (self->histories);
   g_free (self->cname);
   g_free (self->space);

@@ -39,6 +39,8 @@ struct _GstRtcPoll
   GPtrArray *removed; /* of GstRtcWatch */
   GstRtcLoop *loop;
   guint held;
+  GstRtcLoopFunc after; /* NULL: none */
+  gpointer after_data;
 };
 
 void
@@ -61,6 +63,8 @@ gst_rtc_poll_serve (GstRtcPoll *self)
     g_ptr_array_set_size (self->removed, 0);
   } while (n == MAX_EVENTS && g_get_monotonic_time () < until);
   self->dispatching = FALSE;
+  if (self->after)
+    self->after (self->after_data);
   g_source_unref (&self->source);
 }
 
@@ -139,6 +143,19 @@ gst_rtc_poll_remove (GstRtcPoll *self, GstRtcWatch *watch)
     g_ptr_array_add (self->removed, watch);
   else
     g_free (watch);
+}
+
+void
+gst_rtc_poll_set_after (GstRtcPoll *self, GstRtcLoopFunc func, gpointer user_data)
+{
+  self->after = func;
+  self->after_data = user_data;
+}
+
+gboolean
+gst_rtc_poll_is_serving (GstRtcPoll *self)
+{
+  return self->dispatching;
 }
 
 void

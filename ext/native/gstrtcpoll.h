@@ -32,6 +32,12 @@ GMainContext *gst_rtc_poll_get_timers (GstRtcPoll *poll);
  * its turn again when the loop has done what else is due. It comes by itself; this is for work that takes longer. */
 void gst_rtc_poll_serve (GstRtcPoll *poll);
 
+/* FUNC is called when all that could be read was served. */
+void gst_rtc_poll_set_after (GstRtcPoll *poll, GstRtcLoopFunc func, gpointer user_data);
+
+/* Whether the caller is the function of a watch. Loop thread. */
+gboolean gst_rtc_poll_is_serving (GstRtcPoll *poll);
+
 /* What is being ended and still needs the loop. gst_rtc_poll_wait() returns when nothing is held any more, at the
  * latest after PATIENCE_MS milliseconds; the loop runs meanwhile. Loop thread. */
 void gst_rtc_poll_hold (GstRtcPoll *poll);

@@ -86,8 +86,10 @@ rtc_data_set_state (RtcDataChannel *channel, RtcDataState state)
   if (channel->state == state)
     return;
   channel->state = state;
+  channel->is_last_chance = state == RTC_DATA_CLOSING && !channel->error;
   channel->data->events->state (
       channel, state, state == RTC_DATA_CLOSED ? channel->error : NULL, channel->data->user_data);
+  channel->is_last_chance = FALSE;
 }
 
 void
@@ -369,6 +371,18 @@ rtc_data_start (RtcData *self, gboolean is_dtls_client, guint16 local_port, guin
 }
 
 void
+rtc_data_begin (RtcData *self, gint64 now)
+{
+  rtc_data_enter (self, now);
+}
+
+void
+rtc_data_end (RtcData *self)
+{
+  rtc_data_leave (self);
+}
+
+void
 rtc_data_take (RtcData *self, const guint8 *packet, gsize size, gint64 now)
 {
   if (!self->sctp || self->is_over)
@@ -398,6 +412,16 @@ rtc_data_tick (RtcData *self, gint64 now)
   rtc_data_enter (self, now);
   rtc_sctp_tick (self->sctp, now);
   rtc_data_expire (self);
+  rtc_data_leave (self);
+}
+
+void
+rtc_data_hurry (RtcData *self, gint64 now)
+{
+  if (!self->sctp || self->is_over)
+    return;
+  rtc_data_enter (self, now);
+  rtc_sctp_hurry (self->sctp, now);
   rtc_data_leave (self);
 }
 
@@ -467,19 +491,26 @@ check_init (RtcData *self, const RtcDataChannelInit *init)
   return NULL;
 }
 
-RtcDataChannel *
-rtc_data_open (RtcData *self, const RtcDataChannelInit *init, gint64 now, GError **error)
+gboolean
+rtc_data_check (RtcData *self, const RtcDataChannelInit *init, GError **error)
 {
   GError *wrong = check_init (self, init);
-  RtcDataChannel *channel;
 
   if (!wrong && !init->negotiated && self->is_up && choose_id (self) < 0)
     wrong = g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_ID, "All %u ids that this side has are in use: close a channel",
         self->n_streams / 2);
-  if (wrong) {
+  if (wrong)
     g_propagate_error (error, wrong);
+  return !wrong;
+}
+
+RtcDataChannel *
+rtc_data_open (RtcData *self, const RtcDataChannelInit *init, gint64 now, GError **error)
+{
+  RtcDataChannel *channel;
+
+  if (!rtc_data_check (self, init, error))
     return NULL;
-  }
   rtc_data_enter (self, now);
   channel = rtc_data_add_channel (self, init, init->negotiated ? init->id : -1);
   channel->is_opener = TRUE;
@@ -501,4 +532,12 @@ rtc_data_channel_close (RtcDataChannel *channel, gint64 now)
   rtc_data_enter (self, now);
   rtc_data_begin_close (channel, NULL);
   rtc_data_leave (self);
+}
+
+void
+rtc_data_channel_fail (RtcDataChannel *channel, const GError *error, gint64 now)
+{
+  rtc_data_enter (channel->data, now);
+  rtc_data_begin_close (channel, g_error_copy (error));
+  rtc_data_leave (channel->data);
 }

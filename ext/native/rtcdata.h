@@ -125,12 +125,20 @@ void rtc_data_free (RtcData *data);
 void rtc_data_start (RtcData *data, gboolean is_dtls_client, guint16 local_port, guint16 remote_port,
     guint64 peer_max_message_size, gint64 now);
 
+/* Around calls that belong together: what they have to send is sent at the end, in as few packets as it takes. They may
+ * be nested. Channels that close in between are valid until the end. */
+void rtc_data_begin (RtcData *data, gint64 now);
+void rtc_data_end (RtcData *data);
+
 /* One SCTP packet. Before start() it is ignored; the peer sends it again. */
 void rtc_data_take (RtcData *data, const guint8 *packet, gsize size, gint64 now);
 
 /* To be called at the deadline (-1: none). */
 gint64 rtc_data_get_deadline (RtcData *data);
 void rtc_data_tick (RtcData *data, gint64 now);
+
+/* There is a path again after a while without: what was lost meanwhile is sent at once. */
+void rtc_data_hurry (RtcData *data, gint64 now);
 
 /* Ends the association (ABORT) and all channels, with their events. What waits is dropped. */
 void rtc_data_close (RtcData *data, gint64 now);
@@ -142,11 +150,18 @@ void rtc_data_set_unread (RtcData *data, gsize bytes, gint64 now);
 /* Before or after start(). NULL with ERROR. (transfer none) */
 RtcDataChannel *rtc_data_open (RtcData *data, const RtcDataChannelInit *init, gint64 now, GError **error);
 
+/* Whether such a channel could be opened now. FALSE with ERROR. */
+gboolean rtc_data_check (RtcData *data, const RtcDataChannelInit *init, GError **error);
+
 /* Closes it when all that waits has been sent (W3C's close()). RTC_DATA_CLOSED is told when the peer has done so, too.
  * Does nothing to one that is closing. */
 void rtc_data_channel_close (RtcDataChannel *channel, gint64 now);
 
-/* Queues one message, which is referenced, not copied. SIZE may be 0. FALSE with ERROR, and nothing was changed. */
+/* Closes it as one that went wrong: what waits is dropped, and RTC_DATA_CLOSED has ERROR. */
+void rtc_data_channel_fail (RtcDataChannel *channel, const GError *error, gint64 now);
+
+/* Queues one message, which is referenced, not copied. SIZE may be 0. FALSE with ERROR, and nothing was changed. Also
+ * from inside of the event that tells CLOSING: a peer's close leaves no other time for what waits outside. */
 gboolean rtc_data_channel_send (RtcDataChannel *channel, gboolean is_text, GBytes *message, gint64 now, GError **error);
 
 /* Drops the message that has waited the longest, and of which nothing was sent yet. Returns its size; -1: there is
@@ -158,6 +173,7 @@ gssize rtc_data_channel_drop_oldest (RtcDataChannel *channel);
 gsize rtc_data_channel_get_buffered (RtcDataChannel *channel);
 guint rtc_data_channel_get_n_waiting (RtcDataChannel *channel); /* messages, with the one that was begun */
 void rtc_data_channel_set_low_threshold (RtcDataChannel *channel, gsize bytes);
+void rtc_data_channel_set_max_buffered (RtcDataChannel *channel, gsize bytes);
 
 gint rtc_data_channel_get_id (RtcDataChannel *channel); /* -1: not known yet */
 RtcDataState rtc_data_channel_get_state (RtcDataChannel *channel);

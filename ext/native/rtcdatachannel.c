@@ -10,7 +10,7 @@ check_message (RtcDataChannel *channel, gboolean is_text, GBytes *message)
 {
   gsize size = g_bytes_get_size (message);
 
-  if (channel->state >= RTC_DATA_CLOSING)
+  if (channel->state >= RTC_DATA_CLOSING && !channel->is_last_chance)
     return g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_STATE, "The data channel \"%s\" is %s", channel->init.label,
         channel->state == RTC_DATA_CLOSED ? "closed" : "closing");
   if (size > channel->data->peer_max_message_size)
@@ -67,6 +67,12 @@ void
 rtc_data_channel_set_low_threshold (RtcDataChannel *channel, gsize bytes)
 {
   channel->init.low_threshold = bytes;
+}
+
+void
+rtc_data_channel_set_max_buffered (RtcDataChannel *channel, gsize bytes)
+{
+  channel->init.max_buffered = bytes;
 }
 
 gint

@@ -41,6 +41,7 @@ struct _RtcDataChannel
   gint id;
   gpointer user_data;
   gboolean is_opener, is_acknowledged;
+  gboolean is_last_chance; /* it is being told that it closes, and may still send */
   GError *error; /* why it closes */
 
   /* sending */

@@ -26,6 +26,7 @@ struct _RtcEndpoint
   RtcSrtpSender *outgoing;
   RtcSrtpReceiver *incoming;
   const gchar *profile;
+  gboolean data_only;
   GArray *lines; /* of Line, those that send */
   guint16 twcc; /* number of the next packet */
   RtcFeedback *feedback; /* what became of those with numbers; NULL: no line has them */
@@ -80,7 +81,7 @@ on_dtls_state (RtcDtls *dtls, RtcDtlsState state, const GError *error, gpointer 
   RtcEndpoint *self = user_data;
   GError *no_keys = NULL;
 
-  if (state == RTC_DTLS_CONNECTED && !self->outgoing)
+  if (state == RTC_DTLS_CONNECTED && !self->outgoing && !self->data_only)
     no_keys = install_keys (self);
   if (no_keys)
     self->events->state (RTC_DTLS_FAILED, no_keys, self->user_data);
@@ -290,6 +291,12 @@ rtc_endpoint_get_history (RtcEndpoint *self, guint mline)
   Line *line = find_line (self, mline);
 
   return line ? line->history : NULL;
+}
+
+void
+rtc_endpoint_set_data_only (RtcEndpoint *self)
+{
+  self->data_only = TRUE;
 }
 
 void

@@ -64,6 +64,9 @@ void rtc_endpoint_set_history (RtcEndpoint *endpoint, guint mline, RtcHistory *h
 RtcSender *rtc_endpoint_get_sender (RtcEndpoint *endpoint, guint mline);
 RtcHistory *rtc_endpoint_get_history (RtcEndpoint *endpoint, guint mline);
 
+/* There is no line with media: the peer need not agree on SRTP. Before start(). */
+void rtc_endpoint_set_data_only (RtcEndpoint *endpoint);
+
 /* The peer's description is known; see rtc_dtls_start(). */
 void rtc_endpoint_start (RtcEndpoint *endpoint, gboolean is_server, gchar **fingerprints, gint64 now);
 

@@ -235,6 +235,18 @@ rtc_sctp_tick (RtcSctp *self, gint64 now)
     self->sack_now = TRUE;
 }
 
+void
+rtc_sctp_hurry (RtcSctp *self, gint64 now)
+{
+  gint64 *const slow[] = {&self->t1_at, &self->t3_at, &self->request_at};
+
+  for (guint i = 0; i < G_N_ELEMENTS (slow); i++) {
+    if (*slow[i] >= 0)
+      *slow[i] = MIN (*slow[i], now);
+  }
+  rtc_sctp_tick (self, now);
+}
+
 /* What goes out. */
 
 static void

@@ -90,6 +90,9 @@ void rtc_sctp_take (RtcSctp *sctp, const guint8 *data, gsize size, gint64 now);
 gint64 rtc_sctp_get_deadline (RtcSctp *sctp);
 void rtc_sctp_tick (RtcSctp *sctp, gint64 now);
 
+/* There is a path again: no timer that became slow meanwhile is waited for. */
+void rtc_sctp_hurry (RtcSctp *sctp, gint64 now);
+
 /* Sends what is to be sent: after any of these functions, once. */
 void rtc_sctp_flush (RtcSctp *sctp, gint64 now);
 
