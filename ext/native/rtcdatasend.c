@@ -288,7 +288,7 @@ hand_over (RtcDataChannel *channel)
   RtcDataMessage *message = g_queue_peek_head (&channel->queue);
   RtcSctpMessage description = describe (channel, message);
   gsize rest = g_bytes_get_size (message->bytes) - message->handed;
-  gsize size = MIN (rest, rtc_sctp_get_room (self->sctp));
+  gsize size = MIN (rest, rtc_sctp_get_room (self->sctp, self->now));
   gssize taken;
 
   if (self->interleaving)

@@ -9,9 +9,8 @@
 
 #include <string.h>
 
-#define FIRST_TIMEOUT (500 * RTC_SCTP_MS)
+#define FIRST_TIMEOUT (300 * RTC_SCTP_MS)
 #define SACK_DELAY (20 * RTC_SCTP_MS)
-#define FIRST_WINDOW (10 * RTC_SCTP_MTU)
 /* Chunks that answer others, at most, until the next packet: a peer may ask for more than fits in one. */
 #define MAX_CONTROL (8 * RTC_SCTP_MTU)
 /* The T bit: the tag is the sender's own, as it does not know ours. */
@@ -29,14 +28,13 @@ rtc_sctp_new (const RtcSctpConfig *config, const RtcSctpEvents *events, gpointer
   while (self->tag == 0)
     self->tag = g_random_int ();
   self->initial_tsn = self->first_tsn = self->unsent_tsn = self->next_tsn = g_random_int ();
-  self->forward_tsn = self->initial_tsn - 1;
+  self->forward_tsn = self->highest_acked = self->initial_tsn - 1;
   self->request_number = self->initial_tsn;
   self->control = g_byte_array_new ();
-  self->window = FIRST_WINDOW;
-  self->threshold = RTC_SCTP_BUFFER;
-  self->round_trip = self->least_round_trip = -1;
   self->timeout = FIRST_TIMEOUT;
-  self->t1_at = self->t3_at = self->sack_at = self->request_at = -1;
+  self->patience = 1;
+  self->t1_at = self->t3_at = self->loss_at = self->sack_at = self->request_at = -1;
+  rtc_sctp_pace_init (self);
   self->seen = g_new0 (guint64, RTC_SCTP_TSN_WINDOW / 64);
   return self;
 }
@@ -57,7 +55,7 @@ static void
 end (RtcSctp *self)
 {
   self->state = RTC_SCTP_OVER;
-  self->t1_at = self->t3_at = self->sack_at = self->request_at = -1;
+  self->t1_at = self->t3_at = self->loss_at = self->sack_at = self->request_at = self->pace.at = -1;
 }
 
 static void
@@ -215,7 +213,7 @@ rtc_sctp_take (RtcSctp *self, const guint8 *data, gsize size, gint64 now)
 gint64
 rtc_sctp_get_deadline (RtcSctp *self)
 {
-  const gint64 all[] = {self->t1_at, self->t3_at, self->sack_at, self->request_at};
+  const gint64 all[] = {self->t1_at, self->t3_at, self->loss_at, self->sack_at, self->request_at, self->pace.at};
   gint64 first = -1;
 
   for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
@@ -269,7 +267,7 @@ add_control (RtcSctp *self, gint64 now)
 
   rtc_sctp_add_requests (self, now);
   /* Data takes an acknowledgement along that would have been sent later. It has to stand before it. */
-  if (self->sack_at >= 0 && has_data && self->flight < self->window)
+  if (self->sack_at >= 0 && has_data && rtc_sctp_pace_get_room (self, now) > 0)
     self->sack_now = TRUE;
   if (self->sack_now)
     rtc_sctp_add_sack (self);
@@ -310,6 +308,7 @@ rtc_sctp_flush (RtcSctp *self, gint64 now)
 
   if (self->abort_wanted)
     send_abort (self);
+  self->pace.at = -1;
   while (self->state != RTC_SCTP_OVER && self->knows_peer) {
     add_control (self, now);
     at = write_control (self, packet, RTC_SCTP_HEADER);
@@ -324,7 +323,7 @@ void
 rtc_sctp_get_stats (RtcSctp *self, RtcSctpStats *stats)
 {
   *stats = self->stats;
-  stats->round_trip = MAX (self->round_trip, 0);
-  stats->window = self->window;
+  stats->round_trip = self->round_trip;
+  stats->window = self->pace.window;
   stats->flight = self->flight;
 }

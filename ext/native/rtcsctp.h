@@ -98,7 +98,7 @@ void rtc_sctp_flush (RtcSctp *sctp, gint64 now);
 
 /* How many bytes may be handed over so that they leave at once, or nearly. What waits, waits above SCTP, where
  * something more urgent can overtake it. */
-gsize rtc_sctp_get_room (RtcSctp *sctp);
+gsize rtc_sctp_get_room (RtcSctp *sctp, gint64 now);
 
 /* Bytes of a message that one packet has: parts of a message should be multiples of it. */
 gsize rtc_sctp_get_fragment_size (RtcSctp *sctp);

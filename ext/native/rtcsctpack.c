@@ -11,17 +11,21 @@
 /* What the peer acknowledges: which chunks are gone (RFC 9260, 6.2.1 and 7.2.4), how fast to go on (7.2), how long the
  * way is (6.3), and what it need not wait for any more (RFC 3758). */
 
-#define MISSING_REPORTS 3
-#define MIN_TIMEOUT (120 * RTC_SCTP_MS)
-#define MAX_TIMEOUT (2000 * RTC_SCTP_MS)
-#define MIN_WINDOW (4 * RTC_SCTP_MTU)
+/* Packets that may come late, where they keep their order. */
+#define MAX_OVERTAKEN 3
+/* What a peer may wait before it acknowledges. */
+#define PEER_DELAY (20 * RTC_SCTP_MS)
+#define MIN_VARIATION (1 * RTC_SCTP_MS)
+#define MAX_TIMEOUT (1000 * RTC_SCTP_MS)
+#define MAX_PATIENCE 8
+#define PATIENT_PACKETS 1000
 
 /* What one SACK brings about. */
 typedef struct
 {
   gsize acked; /* bytes, new */
-  guint32 newest; /* order of the chunk that was sent last, of those that are acknowledged now */
-  gboolean any, lost;
+  gboolean any;
+  guint32 newest; /* packet that was sent last, of those that are acknowledged now; when any */
   gint64 round_trip; /* -1: none to be had */
 } Result;
 
@@ -47,7 +51,7 @@ abandon (RtcSctp *self, RtcSctpOutgoing *message)
     if (chunk->message != message || chunk->state == RTC_SCTP_ACKED)
       continue;
     if (chunk->state == RTC_SCTP_FLYING)
-      self->flight -= chunk->size;
+      rtc_sctp_landed (self, tsn);
     else if (chunk->state == RTC_SCTP_LOST)
       self->n_lost--;
     else if (chunk->state == RTC_SCTP_WAITING)
@@ -70,12 +74,15 @@ rtc_sctp_abandon_if_due (RtcSctp *self, RtcSctpChunk *chunk, gint64 now)
 }
 
 void
-rtc_sctp_mark_lost (RtcSctp *self, RtcSctpChunk *chunk, gint64 now)
+rtc_sctp_mark_lost (RtcSctp *self, guint32 tsn, gint64 now)
 {
+  RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+
   if (rtc_sctp_abandon_if_due (self, chunk, now))
     return;
-  self->flight -= chunk->size;
-  self->n_lost++;
+  rtc_sctp_landed (self, tsn);
+  if (self->n_lost++ == 0 || rtc_sctp_before (tsn, self->lost_tsn))
+    self->lost_tsn = tsn;
   chunk->state = RTC_SCTP_LOST;
 }
 
@@ -172,21 +179,24 @@ rtc_sctp_add_forward (RtcSctp *self)
 /* Acknowledgements. */
 
 static void
-acked (RtcSctp *self, RtcSctpChunk *chunk, Result *result, gint64 now)
+acked (RtcSctp *self, guint32 tsn, Result *result, gint64 now)
 {
+  RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+
   if (chunk->state == RTC_SCTP_FLYING)
-    self->flight -= chunk->size;
+    rtc_sctp_landed (self, tsn);
   else if (chunk->state == RTC_SCTP_LOST)
     self->n_lost--;
   else
     return;
-  result->any = TRUE;
+  self->pace.n_acked++;
   result->acked += chunk->size;
-  if (result->newest == 0 || rtc_sctp_before (result->newest, chunk->order)) {
-    result->newest = chunk->order;
+  if (!result->any || rtc_sctp_before (result->newest, chunk->packet)) {
+    result->newest = chunk->packet;
     /* Of one that was sent twice nobody knows which time it was. */
     result->round_trip = chunk->n_sent == 1 ? now - chunk->sent_at : -1;
   }
+  result->any = TRUE;
   chunk->state = RTC_SCTP_ACKED;
 }
 
@@ -197,7 +207,7 @@ take_cumulative (RtcSctp *self, guint32 tsn, Result *result, gint64 now)
     RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, self->first_tsn);
     RtcSctpOutStream *stream = self->out[chunk->message->stream];
 
-    acked (self, chunk, result, now);
+    acked (self, self->first_tsn, result, now);
     release (self, chunk);
     rtc_sctp_outgoing_unref (chunk->message);
     chunk->message = NULL;
@@ -215,68 +225,76 @@ take_gaps (RtcSctp *self, guint32 from, const guint8 *gaps, guint n, Result *res
     if (rtc_sctp_before (first, self->first_tsn))
       first = self->first_tsn;
     for (guint32 tsn = first; !rtc_sctp_before (last, tsn) && rtc_sctp_before (tsn, self->unsent_tsn); tsn++)
-      acked (self, rtc_sctp_get_chunk (self, tsn), result, now);
+      acked (self, tsn, result, now);
+    if (rtc_sctp_before (self->highest_acked, last))
+      self->highest_acked = last;
   }
 }
 
-/* What was sent before something that has come is missing. Three such reports are one too many. */
+/* What was sent again had come: packets overtake each other here, so wait longer for those that are late. */
 static void
-find_missing (RtcSctp *self, Result *result, gint64 now)
+take_repeated (RtcSctp *self, guint n)
 {
-  for (guint32 tsn = self->first_tsn; tsn != self->unsent_tsn; tsn++) {
-    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
-
-    if (chunk->state != RTC_SCTP_FLYING || !rtc_sctp_before (chunk->order, result->newest))
-      continue;
-    if (++chunk->n_missing < MISSING_REPORTS)
-      continue;
-    rtc_sctp_mark_lost (self, chunk, now);
-    result->lost = TRUE;
+  if (n > 0 && self->patience < MAX_PATIENCE && !rtc_sctp_before (self->newest_acked, self->patient_until)) {
+    self->patience++;
+    self->patient_until = self->packet + 1;
+  } else if (n == 0 && self->patience > 1
+      && !rtc_sctp_before (self->newest_acked, self->patient_until + PATIENT_PACKETS)) {
+    self->patience--;
+    self->patient_until = self->packet + 1;
   }
 }
 
+void
+rtc_sctp_find_lost (RtcSctp *self, gint64 now)
+{
+  gint64 late = self->round_trip + MAX (self->patience * self->round_trip / 8, MIN_VARIATION);
+
+  self->loss_at = -1;
+  while (self->any_acked && self->n_flying > 0) {
+    guint32 tsn = self->flying_first;
+    const RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+    gboolean overtaken = self->patience == 1 && self->newest_acked - chunk->packet >= MAX_OVERTAKEN;
+
+    if (!rtc_sctp_before (chunk->packet, self->newest_acked))
+      break;
+    if (!overtaken && now < chunk->sent_at + late) {
+      self->loss_at = chunk->sent_at + late;
+      break;
+    }
+    self->pace.n_lost++;
+    rtc_sctp_mark_lost (self, tsn, now);
+  }
+}
+
+/* RFC 6298, but for the bounds. */
 static void
-measure (RtcSctp *self, gint64 round_trip)
+measure (RtcSctp *self, gint64 round_trip, gint64 now)
 {
   if (round_trip < 0)
     return;
-  if (self->least_round_trip < 0 || round_trip < self->least_round_trip)
-    self->least_round_trip = round_trip;
-  if (self->round_trip < 0) {
-    self->round_trip = round_trip;
+  if (self->round_trip == 0) {
+    self->round_trip = MAX (round_trip, 1);
     self->variation = round_trip / 2;
   } else {
     self->variation += (ABS (self->round_trip - round_trip) - self->variation) / 4;
-    self->round_trip += (round_trip - self->round_trip) / 8;
+    self->round_trip = MAX (self->round_trip + (round_trip - self->round_trip) / 8, 1);
   }
-  self->timeout = CLAMP (self->round_trip + 4 * self->variation, MIN_TIMEOUT, MAX_TIMEOUT);
+  rtc_sctp_pace_measure (self, round_trip, now);
 }
 
 static void
-adapt_window (RtcSctp *self, const Result *result, gboolean advanced)
+set_timer (RtcSctp *self, gboolean progress, gint64 now)
 {
-  if (self->is_recovering && !rtc_sctp_before (self->first_tsn - 1, self->recovery_tsn))
-    self->is_recovering = FALSE;
-  if (result->lost && !self->is_recovering) {
-    self->threshold = MAX (self->window / 2, MIN_WINDOW);
-    self->window = self->threshold;
-    self->partly_acked = 0;
-    self->is_recovering = TRUE;
-    self->recovery_tsn = self->unsent_tsn - 1;
-  }
-  if (self->is_recovering || !advanced || !self->is_window_full)
-    return;
-  if (self->window <= self->threshold) {
-    self->window += MIN (result->acked, 2 * RTC_SCTP_MTU);
-  } else {
-    self->partly_acked += result->acked;
-    if (self->partly_acked >= self->window) {
-      self->partly_acked -= self->window;
-      self->window += RTC_SCTP_MTU;
-    }
-  }
-  self->window = MIN (self->window, RTC_SCTP_BUFFER);
-  self->is_window_full = FALSE;
+  if (progress || self->peer_is_full)
+    self->n_timeouts = 0;
+  /* One that takes nothing is asked more and more rarely. */
+  if (progress && self->round_trip > 0 && !self->peer_is_full)
+    self->timeout = MIN (self->round_trip + MAX (4 * self->variation, MIN_VARIATION) + PEER_DELAY, MAX_TIMEOUT);
+  if (self->flight == 0 && self->n_lost == 0 && !self->forward_wanted)
+    self->t3_at = -1;
+  else if (progress || self->t3_at < 0)
+    self->t3_at = now + self->timeout;
 }
 
 /* What was sent while the peer took nothing was thrown away there, if it has had the time to say something else. */
@@ -284,15 +302,15 @@ static void
 take_window (RtcSctp *self, gsize window, gint64 now)
 {
   gboolean was_full = self->peer_is_full;
+  gsize used;
 
   self->peer_is_full = window == 0;
-  for (guint32 tsn = self->first_tsn; was_full && window > 0 && tsn != self->unsent_tsn; tsn++) {
-    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
-
-    if (chunk->state == RTC_SCTP_FLYING && chunk->sent_at + self->round_trip < now)
-      rtc_sctp_mark_lost (self, chunk, now);
-  }
-  self->peer_window = window > self->flight ? window - self->flight : 0;
+  while (was_full && window > 0 && self->n_flying > 0
+      && rtc_sctp_get_chunk (self, self->flying_first)->sent_at + self->round_trip < now)
+    rtc_sctp_mark_lost (self, self->flying_first, now);
+  /* What is to be sent again needs room there, too. */
+  used = self->flight + self->n_lost * rtc_sctp_get_fragment_size (self);
+  self->peer_window = window > used ? window - used : 0;
 }
 
 void
@@ -313,19 +331,21 @@ rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now)
   if (rtc_sctp_before (tsn, self->first_tsn - 1) || !rtc_sctp_before (tsn, self->unsent_tsn))
     return;
   advanced = tsn != self->first_tsn - 1;
+  self->n_silent = 0;
+  if (rtc_sctp_before (self->highest_acked, tsn))
+    self->highest_acked = tsn;
   take_cumulative (self, tsn, &result, now);
   take_gaps (self, tsn, chunk + 12, n_gaps, &result, now);
-  if (result.any)
-    find_missing (self, &result, now);
-  measure (self, result.round_trip);
-  adapt_window (self, &result, advanced);
+  if (result.any && (!self->any_acked || rtc_sctp_before (self->newest_acked, result.newest))) {
+    self->newest_acked = result.newest;
+    self->any_acked = TRUE;
+  }
+  take_repeated (self, rtc_get_u16 (chunk + 10));
+  measure (self, result.round_trip, now);
+  rtc_sctp_find_lost (self, now);
+  rtc_sctp_pace_acked (self, result.acked, now);
   take_window (self, window, now);
   rtc_sctp_update_forward (self);
   self->forward_wanted |= rtc_sctp_before (self->first_tsn - 1, self->forward_tsn);
-  if (advanced || result.any || self->peer_is_full)
-    self->n_timeouts = 0;
-  if (self->flight == 0 && self->n_lost == 0 && !self->forward_wanted)
-    self->t3_at = -1;
-  else if (advanced || result.any)
-    self->t3_at = now + self->timeout;
+  set_timer (self, advanced || result.any, now);
 }

@@ -88,11 +88,46 @@ typedef struct
   GBytes *bytes;
   gsize offset;
   guint16 size, n_sent;
-  guint8 flags, state, n_missing;
+  guint8 flags, state;
   guint32 fragment; /* FSN */
-  guint32 order; /* the how manieth that was sent, of all, the last time */
+  guint32 packet; /* number of the packet that had it the last time */
   gint64 sent_at;
+  guint32 before, after; /* TSNs: its neighbours among those that are flying, in the order in which they were sent */
 } RtcSctpChunk;
+
+/* How much may be on its way, and how fast: rtcsctppace.c. */
+typedef struct
+{
+  gsize window, goal; /* bytes; while the goal is less, two packets have to arrive for each that goes */
+  gboolean is_starting; /* it doubles each round trip */
+  gboolean is_full; /* more would have been sent in this round if the window were wider */
+
+  /* a round: until something is acknowledged that was sent after it began */
+  guint32 round_end; /* packet: the last one that was sent before */
+  gint64 least; /* round trip of this round; -1: none */
+
+  /* the way without a queue: the least round trip of this and of the last period */
+  gint64 base, next_base; /* -1: not known */
+  gint64 period_end;
+  gint64 base_seen; /* when the least was seen, or nearly */
+  gsize kept; /* window, while a narrow one lets the queue run dry; 0: it is not */
+  guint kept_rounds;
+  guint held_rounds; /* what is known of the queue is of a narrower window: it does not grow */
+
+  /* chunks, until there are enough to say how many are lost */
+  guint n_acked, n_lost, n_rounds;
+  guint usual_loss; /* of a thousand: what is lost however little is sent */
+  gint64 usual_until;
+  guint tested_loss; /* of a thousand: with the window that it had before; 0: that is not being tried */
+  gsize tested_window;
+  gboolean tested_start; /* it was starting */
+  gsize ceiling; /* a window that was too wide; 0: none is known */
+  guint skipped; /* rounds until what is lost is of the narrow window */
+
+  /* bytes that may go at once */
+  gint64 budget, budget_at;
+  gint64 at; /* when there will be more; -1: nothing waits for that */
+} RtcSctpPace;
 
 typedef enum
 {
@@ -168,20 +203,28 @@ struct _RtcSctp
   guint32 forward_tsn; /* the peer need not wait for anything up to here */
   gboolean forward_wanted;
   RtcSctpOutStream **out; /* [n_out]; NULL: not used yet */
-  guint32 order;
+  guint32 packet; /* number of the last packet with data */
   guint n_lost;
+  guint32 lost_tsn; /* none before it is lost */
+  guint n_flying;
+  guint32 flying_first, flying_last; /* TSNs */
   gsize flight, waiting; /* bytes */
   gsize peer_window;
   gboolean peer_is_full; /* it said that it takes nothing; what is sent asks whether it does again */
 
-  /* its pace */
-  gsize window, threshold, partly_acked;
-  gboolean is_window_full, is_recovering;
-  guint32 recovery_tsn;
-  gint64 round_trip, variation, timeout; /* -1: not known; timeout is */
-  gint64 least_round_trip;
+  /* what was lost, and when to send it again (RFC 8985 and 9002 in the terms of RFC 9260) */
+  gboolean any_acked;
+  guint32 newest_acked; /* packet */
+  guint32 highest_acked; /* TSN; the peer keeps room for what is missing before it */
+  guint patience; /* eighths of a round trip that a packet may be late; 1 where they keep their order */
+  guint32 patient_until; /* packet from which on one eighth less will do */
+  gint64 loss_at; /* the oldest that is flying counts as lost; -1: never */
+  gint64 round_trip, variation, timeout; /* the first two: 0: not known */
   gint64 t3_at;
-  guint n_timeouts;
+  guint n_timeouts; /* in a row, with nothing acknowledged */
+  guint n_silent; /* in a row, with nothing heard */
+
+  RtcSctpPace pace;
 
   /* what comes */
   guint32 seen_tsn; /* all up to here came, or need not */
@@ -231,11 +274,30 @@ RtcSctpChunk *rtc_sctp_get_chunk (RtcSctp *self, guint32 tsn);
 /* Writes data that may go now, from AT on. Returns where it ends. */
 gsize rtc_sctp_write_data (RtcSctp *self, guint8 *packet, gsize at, gint64 now);
 void rtc_sctp_tick_data (RtcSctp *self, gint64 now);
+/* It is not on its way any more. */
+void rtc_sctp_landed (RtcSctp *self, guint32 tsn);
 void rtc_sctp_free_sending (RtcSctp *self);
+
+/* rtcsctppace.c */
+void rtc_sctp_pace_init (RtcSctp *self);
+/* Of a chunk that was sent once and is acknowledged now. */
+void rtc_sctp_pace_measure (RtcSctp *self, gint64 round_trip, gint64 now);
+/* A SACK was taken, that acknowledges so many new BYTES. */
+void rtc_sctp_pace_acked (RtcSctp *self, gsize bytes, gint64 now);
+/* Nothing has come through for long. */
+void rtc_sctp_pace_collapse (RtcSctp *self);
+/* Bytes that may go now, besides those that are on their way. */
+gsize rtc_sctp_pace_get_room (RtcSctp *self, gint64 now);
+/* Whether a chunk may; else it will be told when. */
+gboolean rtc_sctp_pace_may_send (RtcSctp *self, gint64 now);
+void rtc_sctp_pace_sent (RtcSctp *self, gsize size, gint64 now);
 
 /* rtcsctpack.c */
 void rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now);
-void rtc_sctp_mark_lost (RtcSctp *self, RtcSctpChunk *chunk, gint64 now);
+/* It was flying. */
+void rtc_sctp_mark_lost (RtcSctp *self, guint32 tsn, gint64 now);
+/* Those that something overtook that was sent later. */
+void rtc_sctp_find_lost (RtcSctp *self, gint64 now);
 gboolean rtc_sctp_abandon_if_due (RtcSctp *self, RtcSctpChunk *chunk, gint64 now);
 void rtc_sctp_update_forward (RtcSctp *self);
 void rtc_sctp_add_forward (RtcSctp *self);

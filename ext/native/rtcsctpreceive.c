@@ -15,6 +15,8 @@
 #define SMALL_WINDOW (4 * RTC_SCTP_MTU)
 /* Beginnings of messages, in sum: their ends may be late. */
 #define MAX_ASSEMBLED_SIZES 4
+/* What of those counts in the window: not all, since a message may be longer than the buffer. */
+#define MAX_COUNTED_ASSEMBLED (RTC_SCTP_BUFFER / 4)
 /* Of chunks that ask for the window one in so many is taken: other implementations give a peer up that never takes
  * any, and they ask more and more rarely. */
 #define TAKE_REFUSED 8
@@ -186,7 +188,8 @@ find_gaps (RtcSctp *self, guint16 gaps[][2])
 static gsize
 get_window (RtcSctp *self)
 {
-  gsize window = RTC_SCTP_BUFFER - MIN (self->held + self->unread, RTC_SCTP_BUFFER);
+  gsize used = self->held + self->unread + MIN (self->assembled, MAX_COUNTED_ASSEMBLED);
+  gsize window = RTC_SCTP_BUFFER - MIN (used, RTC_SCTP_BUFFER);
 
   return window < SMALL_WINDOW ? 0 : window;
 }

@@ -10,15 +10,20 @@
 
 #define DATA_HEADER 16
 #define I_DATA_HEADER 20
-/* What may wait here besides what the window lets out, so that it is always full. */
-#define SLACK (8 * RTC_SCTP_MTU)
+/* What may wait here besides what may go: a packet of small messages should be full. All else waits above, where
+ * something more urgent can overtake it. */
+#define SLACK (2 * RTC_SCTP_MTU)
 /* What a chunk of a tiny message costs us and the peer's buffer, whatever it has. */
 #define MIN_COST 64
 #define MIN_RING 64
 #define MAX_RING RTC_SCTP_TSN_WINDOW
-/* A timer that fires so often was not a matter of luck: what the peer said it has counts as lost, too. */
-#define RENEGED_AFTER 4
-#define MAX_TIMEOUTS 200
+/* Timers in a row after which all that is on its way counts as lost, and so much may be sent as at the beginning; and
+ * after which what the peer said it has counts as lost, too. */
+#define COLLAPSE_AFTER 3
+#define RENEGED_AFTER 5
+#define MAX_TIMEOUT (1000 * RTC_SCTP_MS)
+#define MAX_TIMEOUT_FULL (2000 * RTC_SCTP_MS)
+#define MAX_SILENT 400
 
 RtcSctpChunk *
 rtc_sctp_get_chunk (RtcSctp *self, guint32 tsn)
@@ -40,15 +45,15 @@ rtc_sctp_get_fragment_size (RtcSctp *self)
 }
 
 gsize
-rtc_sctp_get_room (RtcSctp *self)
+rtc_sctp_get_room (RtcSctp *self, gint64 now)
 {
-  gsize limit, used = self->flight + self->waiting;
+  gsize limit;
   guint n = self->next_tsn - self->first_tsn;
 
   if (self->state != RTC_SCTP_ESTABLISHED || n >= MAX_RING - 1)
     return 0;
-  limit = MIN (MIN (self->window, self->peer_window + self->flight) + SLACK, RTC_SCTP_BUFFER);
-  limit = limit > used ? limit - used : 0;
+  limit = MIN (rtc_sctp_pace_get_room (self, now), self->peer_window) + SLACK;
+  limit = limit > self->waiting ? limit - self->waiting : 0;
   return MIN (limit, (MAX_RING - 1 - n) * MIN_COST);
 }
 
@@ -174,29 +179,58 @@ write_chunk (RtcSctp *self, RtcSctpChunk *chunk, guint32 tsn, guint8 *to)
   return size;
 }
 
-/* Whether SIZE more bytes may be on their way. One packet always may: it asks for the window (RFC 9260, 6.1). */
+/* Whether the peer has room for SIZE more bytes. One packet always may go: it asks for the window (RFC 9260, 6.1). */
 static gboolean
-may_send (RtcSctp *self, gsize size)
+may_send (RtcSctp *self, guint32 tsn, gsize size, gint64 now)
 {
-  if (self->flight >= self->window) {
-    self->is_window_full = TRUE;
-    return FALSE;
-  }
-  return self->flight == 0 || size <= self->peer_window;
+  gboolean is_missing = rtc_sctp_before (tsn, self->highest_acked);
+
+  return (self->flight == 0 || is_missing || size <= self->peer_window) && rtc_sctp_pace_may_send (self, now);
 }
 
 static void
-sent (RtcSctp *self, RtcSctpChunk *chunk, gint64 now)
+took_off (RtcSctp *self, RtcSctpChunk *chunk, guint32 tsn)
 {
   self->flight += chunk->size;
+  chunk->state = RTC_SCTP_FLYING;
+  chunk->before = self->flying_last;
+  if (self->n_flying++ > 0)
+    rtc_sctp_get_chunk (self, self->flying_last)->after = tsn;
+  else
+    self->flying_first = tsn;
+  self->flying_last = tsn;
+}
+
+void
+rtc_sctp_landed (RtcSctp *self, guint32 tsn)
+{
+  RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+
+  self->flight -= chunk->size;
+  self->n_flying--;
+  if (tsn == self->flying_first)
+    self->flying_first = chunk->after;
+  else
+    rtc_sctp_get_chunk (self, chunk->before)->after = chunk->after;
+  if (tsn == self->flying_last)
+    self->flying_last = chunk->before;
+  else
+    rtc_sctp_get_chunk (self, chunk->after)->before = chunk->before;
+}
+
+static void
+sent (RtcSctp *self, guint32 tsn, gint64 now)
+{
+  RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+
+  took_off (self, chunk, tsn);
+  rtc_sctp_pace_sent (self, chunk->size, now);
   self->peer_window -= MIN (self->peer_window, chunk->size);
   self->stats.chunks_sent++;
   self->stats.chunks_resent += chunk->n_sent > 0;
-  chunk->state = RTC_SCTP_FLYING;
   chunk->n_sent++;
-  chunk->n_missing = 0;
   chunk->sent_at = now;
-  chunk->order = ++self->order;
+  chunk->packet = self->packet;
   if (self->t3_at < 0)
     self->t3_at = now + self->timeout;
 }
@@ -211,17 +245,20 @@ room_for (RtcSctp *self, const RtcSctpChunk *chunk)
 static gsize
 write_lost (RtcSctp *self, guint8 *packet, gsize at, gint64 now)
 {
-  for (guint32 tsn = self->first_tsn; self->n_lost > 0 && tsn != self->unsent_tsn; tsn++) {
+  if (rtc_sctp_before (self->lost_tsn, self->first_tsn))
+    self->lost_tsn = self->first_tsn;
+  for (; self->n_lost > 0 && self->lost_tsn != self->unsent_tsn; self->lost_tsn++) {
+    guint32 tsn = self->lost_tsn;
     RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
 
     if (chunk->state != RTC_SCTP_LOST || rtc_sctp_abandon_if_due (self, chunk, now))
       continue;
-    if (at + room_for (self, chunk) > RTC_SCTP_MTU || !may_send (self, chunk->size))
+    if (at + room_for (self, chunk) > RTC_SCTP_MTU || !may_send (self, tsn, chunk->size, now))
       break;
     self->n_lost--;
     chunk->flags |= RTC_SCTP_IMMEDIATELY;
     at += write_chunk (self, chunk, tsn, packet + at);
-    sent (self, chunk, now);
+    sent (self, tsn, now);
   }
   return at;
 }
@@ -231,59 +268,81 @@ rtc_sctp_write_data (RtcSctp *self, guint8 *packet, gsize at, gint64 now)
 {
   if (self->state != RTC_SCTP_ESTABLISHED)
     return at;
+  self->packet++;
   at = write_lost (self, packet, at, now);
   if (self->n_lost > 0)
     return at;
   while (self->unsent_tsn != self->next_tsn) {
-    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, self->unsent_tsn);
+    guint32 tsn = self->unsent_tsn;
+    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
 
     if (chunk->state == RTC_SCTP_WAITING && !rtc_sctp_abandon_if_due (self, chunk, now)) {
-      if (at + room_for (self, chunk) > RTC_SCTP_MTU || !may_send (self, chunk->size))
+      if (at + room_for (self, chunk) > RTC_SCTP_MTU || !may_send (self, tsn, chunk->size, now))
         break;
       self->waiting -= chunk->size;
       /* The last for now: its acknowledgement makes room, and tells how long the way is. */
-      if (self->unsent_tsn + 1 == self->next_tsn)
+      if (tsn + 1 == self->next_tsn)
         chunk->flags |= RTC_SCTP_IMMEDIATELY;
-      at += write_chunk (self, chunk, self->unsent_tsn, packet + at);
-      sent (self, chunk, now);
+      at += write_chunk (self, chunk, tsn, packet + at);
+      sent (self, tsn, now);
     }
     self->unsent_tsn++;
   }
   return at;
 }
 
-/* T3 (RFC 9260, section 6.3.3): nothing was acknowledged for too long. */
-void
-rtc_sctp_tick_data (RtcSctp *self, gint64 now)
+/* Nothing comes through: begin from anew. */
+static void
+collapse (RtcSctp *self, gint64 now)
+{
+  /* Nothing is known of the path if the peer refused what came. */
+  if (!self->peer_is_full)
+    rtc_sctp_pace_collapse (self);
+  while (self->n_flying > 0)
+    rtc_sctp_mark_lost (self, self->flying_first, now);
+  if (self->n_timeouts < RENEGED_AFTER)
+    return;
+  for (guint32 tsn = self->first_tsn; tsn != self->unsent_tsn; tsn++) {
+    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
+
+    if (chunk->state != RTC_SCTP_ACKED || !chunk->bytes)
+      continue;
+    chunk->state = RTC_SCTP_LOST;
+    self->n_lost++;
+  }
+  self->lost_tsn = self->first_tsn;
+}
+
+/* T3: nothing was acknowledged for too long. RFC 9260 (6.3.3) takes all for lost then; most often it is the last packet
+ * of a burst, or its acknowledgement. So one goes out again, and what comes back says what else is missing (the probes
+ * of RFC 8985, section 7, and RFC 9002, 6.2). */
+static void
+tick_timeout (RtcSctp *self, gint64 now)
 {
   if (self->t3_at < 0 || now < self->t3_at)
     return;
   self->t3_at = -1;
-  if (++self->n_timeouts > MAX_TIMEOUTS) {
+  self->n_timeouts++;
+  if (++self->n_silent > MAX_SILENT) {
     rtc_sctp_fail (self, "the peer acknowledges nothing any more");
     return;
   }
-  self->timeout = MIN (2 * self->timeout, 2000 * RTC_SCTP_MS);
-  /* Nothing is known of the path if the peer refused what came. */
-  if (!self->peer_is_full) {
-    self->threshold = MAX (self->window / 2, 4 * RTC_SCTP_MTU);
-    self->window = RTC_SCTP_MTU;
-  }
-  self->partly_acked = 0;
-  self->is_recovering = FALSE;
-  for (guint32 tsn = self->first_tsn; tsn != self->unsent_tsn; tsn++) {
-    RtcSctpChunk *chunk = rtc_sctp_get_chunk (self, tsn);
-
-    if (chunk->state == RTC_SCTP_ACKED && self->n_timeouts >= RENEGED_AFTER && chunk->bytes) {
-      chunk->state = RTC_SCTP_LOST;
-      self->n_lost++;
-    }
-    if (chunk->state == RTC_SCTP_FLYING)
-      rtc_sctp_mark_lost (self, chunk, now);
-  }
+  self->timeout = MIN (2 * self->timeout, self->peer_is_full ? MAX_TIMEOUT_FULL : MAX_TIMEOUT);
+  if (self->n_timeouts >= COLLAPSE_AFTER || self->peer_is_full)
+    collapse (self, now);
+  else if (self->n_flying > 0)
+    rtc_sctp_mark_lost (self, self->flying_first, now);
   self->forward_wanted = rtc_sctp_before (self->first_tsn - 1, self->forward_tsn);
-  if (self->forward_wanted)
-    self->t3_at = now + self->timeout;
+  /* What waits for a pace must not stay without a timer. */
+  self->t3_at = now + self->timeout;
+}
+
+void
+rtc_sctp_tick_data (RtcSctp *self, gint64 now)
+{
+  if (self->loss_at >= 0 && now >= self->loss_at)
+    rtc_sctp_find_lost (self, now);
+  tick_timeout (self, now);
 }
 
 void

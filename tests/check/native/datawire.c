@@ -26,14 +26,20 @@ compare_packets (gconstpointer a, gconstpointer b, gpointer user_data)
 static void
 put (Wire *wire, guint from, const guint8 *data, gsize size)
 {
-  Packet *packet = g_new (Packet, 1);
+  Wire *line = wire->beside ? wire->beside : wire;
+  Packet *packet;
   GList *after = wire->packets.tail;
 
+  if (line->queue > 0 && line->free_at[from] - wire->now > line->queue) {
+    wire->n_dropped[from]++;
+    return;
+  }
+  packet = g_new (Packet, 1);
   g_assert_cmpuint (size, <=, sizeof (packet->data));
   packet->at = wire->now;
-  if (wire->rate) {
-    wire->free_at[from] = MAX (wire->free_at[from], wire->now) + (gint64)size * SECOND / wire->rate;
-    packet->at = wire->free_at[from];
+  if (line->rate) {
+    line->free_at[from] = MAX (line->free_at[from], wire->now) + (gint64)size * SECOND / line->rate;
+    packet->at = line->free_at[from];
   }
   packet->at += wire->delay;
   if (wire->jitter)
@@ -241,6 +247,24 @@ wire_run (Wire *wire, gint64 duration)
     do_what_is_due (wire);
   }
   wire->now = end;
+}
+
+void
+wire_run_both (Wire *a, Wire *b, gint64 duration)
+{
+  gint64 end = a->now + duration;
+
+  b->now = MAX (a->now, b->now);
+  for (;;) {
+    gint64 first = next_event (a), second = next_event (b);
+    Wire *next = first <= second ? a : b;
+
+    if (MIN (first, second) > end)
+      break;
+    next->now = MIN (first, second);
+    do_what_is_due (next);
+  }
+  a->now = b->now = end;
 }
 
 void

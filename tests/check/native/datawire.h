@@ -41,8 +41,10 @@ struct _Wire
   gdouble loss, repeat;
   gint64 delay, jitter;
   gint64 rate; /* bytes a second that one direction carries; 0: any number */
+  gint64 queue; /* time that a packet may wait for that; 0: any */
   gint64 now, free_at[2];
-  guint64 n_sent[2], n_bytes[2];
+  Wire *beside; /* (nullable) whose packets take the same line: its rate and queue are used */
+  guint64 n_sent[2], n_bytes[2], n_dropped[2]; /* the last: by a full queue */
   GQueue packets; /* by time */
   End ends[2];
   gboolean cut; /* nothing arrives */
@@ -61,6 +63,9 @@ void wire_connect (Wire *wire);
 
 /* Turns the clock, and does all that is due on the way. */
 void wire_run (Wire *wire, gint64 duration);
+
+/* The same with two that have a line together. */
+void wire_run_both (Wire *a, Wire *b, gint64 duration);
 
 /* Turns it until CONDITION is TRUE; fails after LIMIT. */
 typedef gboolean (*WireCondition) (Wire *wire, gpointer user_data);
