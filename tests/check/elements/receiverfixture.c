@@ -172,7 +172,7 @@ send_all (Fixture *f, GPtrArray *packets, gint64 start)
 
     *key = key_of (GST_READ_UINT32_BE (data + 8), GST_READ_UINT16_BE (data + 2));
     g_hash_table_insert (f->sent, key, g_bytes_ref (packet->bytes));
-    put_on_wire (f, packet->bytes, start + packet->due + ONE_WAY, i == 0);
+    put_on_wire (f, packet->bytes, start + packet->due + ONE_WAY, i == 0 || i + 1 == packets->len);
   }
 }
 

@@ -92,7 +92,8 @@ Fixture *fixture_new (const gchar *sdp, guint32 seed);
 void fixture_free (Fixture *f);
 
 /* PACKETS go out from START (microseconds, monotonic) on, in their own time. Nobody can know that a packet before the
- * first that came was lost: that one is spared, since there is no encoder here that could make a second key frame. */
+ * first that came was lost, or behind the last: these are spared, since there is no encoder here that goes on or could
+ * make a second key frame. */
 void send_all (Fixture *f, GPtrArray *packets, gint64 start);
 
 /* The same with VIDEO of FRAMES, from now on. (transfer full) */
