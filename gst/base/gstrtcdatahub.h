@@ -27,8 +27,9 @@ typedef struct
 
   const gchar *peer_id; /* NULL: all */
 
-  /* There is a channel, CONNECTING or OPEN. Listeners that are added in here miss nothing. From the transport's thread
-   * or rtcbin's; must not block. */
+  /* There is a channel of the label, CONNECTING or OPEN, whoever opened it and with what settings: to send on is one
+   * that is gst_rtc_channel_init_equal() to what this user wants, and of two the one that was opened here. Listeners
+   * that are added in here miss nothing. From the transport's thread or rtcbin's; must not block. */
   void (*channel) (GstRtcChannel *channel, gpointer user_data);
 
   /* A peer cannot have it (no data channels there, or a setting that its transport cannot keep). As above. */

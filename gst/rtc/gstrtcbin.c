@@ -19,10 +19,15 @@
  *
  * * `rtc-peer-joined` (`meta`), `rtc-peer-connected` (`session`, `setup-time`), `rtc-peer-disconnected` (`reason`),
  *   `rtc-peer-left` (`reason`),
+ * * `rtc-data-channel` when a data channel is open: `label`, `protocol` (strings), `id`, `max-retransmits`,
+ *   `max-packet-lifetime` (gint), `ordered`, `negotiated` (gboolean), `priority` (guint), `remote` (gboolean: the peer
+ *   opened it), `taken` (gboolean: somebody here is attached to it; otherwise it is closed after 10 s),
+ * * `rtc-data-channel-closed`: `label`, `protocol`, `id`, `remote`, `code` (`closed`, `link`, `peer`, `not-taken`,
+ * ...), `reason` (a sentence), `lost-messages`, `lost-bytes` (guint64: what the peer sent and nobody took),
  * * `rtc-peer-failed`: `stage` (`negotiation`, `ice`, `dtls` or `media`), `code` (as in the signaling protocol),
  * `reason` (a sentence: what was tried and what did not match), `retries` (whether it is tried again by itself).
  *
- * Each has `peer-id` and `display-name`. A failure is a warning on the bus, too.
+ * Each has `peer-id`, those of peers have `display-name`. A failure is a warning on the bus, too.
  *
  * The peer's certificate is compared with the fingerprint in its description before anything is sent to it or passed on
  * from it. No public server is asked for anything unless #GstRtcBin:stun-server or #GstRtcBin:turn-server says so.
@@ -56,8 +61,6 @@
 #include "gstrtcpeer.h"
 #include "base/gstrtcsignal.h"
 
-#include <string.h>
-
 GST_DEBUG_CATEGORY (gst_rtc_bin_debug);
 #define GST_CAT_DEFAULT gst_rtc_bin_debug
 
@@ -65,16 +68,6 @@ GST_DEBUG_CATEGORY (gst_rtc_bin_debug);
 
 static GstStaticPadTemplate signal_template =
     GST_STATIC_PAD_TEMPLATE ("signal", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_RTC_SIGNAL_CAPS));
-
-enum
-{
-  SIGNAL_ON_MESSAGE,
-  SIGNAL_HANDLE_MESSAGE,
-  SIGNAL_FORCE_KEY_FRAME,
-  N_SIGNALS,
-};
-
-static guint signals[N_SIGNALS];
 
 G_DEFINE_TYPE (GstRtcBin, gst_rtc_bin, GST_TYPE_BIN)
 GST_ELEMENT_REGISTER_DEFINE (rtcbin, "rtcbin", GST_RANK_NONE, GST_TYPE_RTC_BIN)
@@ -115,36 +108,6 @@ signal_query (GstPad *pad, GstObject *parent, GstQuery *query)
     return gst_pad_query_default (pad, parent, query);
   gst_rtc_bin_fill_signal_info (GST_RTC_BIN (parent), query);
   return TRUE;
-}
-
-void
-gst_rtc_bin_emit_message (GstRtcBin *self, const gchar *text)
-{
-  g_signal_emit (self, signals[SIGNAL_ON_MESSAGE], 0, text);
-}
-
-static void
-handle_message_action (GstRtcBin *self, const gchar *text)
-{
-  if (!self->loop || !text || strlen (text) > RTC_MAX_FRAME) {
-    g_warning ("rtcbin: handle-message needs a message of at most %u bytes, and an element that is not in NULL",
-        RTC_MAX_FRAME);
-    return;
-  }
-  gst_rtc_bin_handle_message (self, g_strdup (text));
-}
-
-static void
-request_key_frames (gpointer data)
-{
-  gst_rtc_bin_request_key_frames (data, NULL);
-}
-
-static void
-force_key_frame_action (GstRtcBin *self)
-{
-  if (self->loop)
-    gst_rtc_loop_post (self->loop, request_key_frames, self, NULL);
 }
 
 /* Messages of what is inside. */
@@ -486,46 +449,6 @@ add_templates (GstElementClass *klass)
 }
 
 static void
-install_signals (GType type)
-{
-  /**
-   * GstRtcBin::on-message:
-   * @object: the rtcbin
-   * @message: a message of the native signaling protocol, JSON
-   *
-   * Something is to be sent to a peer or to the signaling server. Only emitted while the pad `signal` is not linked.
-   * Emitted in rtcbin's own thread without a lock: the handler hands it over and returns.
-   *
-   * Since: 0.1
-   */
-  signals[SIGNAL_ON_MESSAGE] =
-      g_signal_new ("on-message", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
-  /**
-   * GstRtcBin::handle-message:
-   * @object: the rtcbin
-   * @message: a message of the native signaling protocol, JSON, with `from` filled in
-   *
-   * Takes a message of a peer or of the signaling server, as one on the pad `signal` would be. From any thread, in
-   * READY and above; returns at once.
-   *
-   * Since: 0.1
-   */
-  signals[SIGNAL_HANDLE_MESSAGE] =
-      g_signal_new_class_handler ("handle-message", type, G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
-          G_CALLBACK (handle_message_action), NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
-  /**
-   * GstRtcBin::force-key-frame:
-   * @object: the rtcbin
-   *
-   * Asks the encoders for a key frame, not more often than #GstRtcBin:keyframe-min-interval allows.
-   *
-   * Since: 0.1
-   */
-  signals[SIGNAL_FORCE_KEY_FRAME] = g_signal_new_class_handler ("force-key-frame", type,
-      G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION, G_CALLBACK (force_key_frame_action), NULL, NULL, NULL, G_TYPE_NONE, 0);
-}
-
-static void
 gst_rtc_bin_class_init (GstRtcBinClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -537,7 +460,7 @@ gst_rtc_bin_class_init (GstRtcBinClass *klass)
   object_class->get_property = gst_rtc_bin_get_property;
   object_class->finalize = gst_rtc_bin_finalize;
   gst_rtc_bin_install_properties (object_class);
-  install_signals (G_TYPE_FROM_CLASS (klass));
+  gst_rtc_bin_install_signals (G_TYPE_FROM_CLASS (klass));
 
   element_class->change_state = GST_DEBUG_FUNCPTR (gst_rtc_bin_change_state);
   element_class->request_new_pad = GST_DEBUG_FUNCPTR (gst_rtc_bin_request_new_pad);

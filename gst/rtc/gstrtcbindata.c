@@ -408,17 +408,25 @@ unref_hub (gpointer data)
 }
 
 void
-gst_rtc_bin_data_post (GstRtcBinData *self, GstRtcLoopFunc func)
+gst_rtc_bin_data_post_full (GstRtcBinData *self, GstRtcLoopFunc func, gpointer user_data, GDestroyNotify notify)
 {
   GstRtcLoop *loop;
 
   g_mutex_lock (&self->lock);
   loop = self->loop ? gst_rtc_loop_ref (self->loop) : NULL;
   g_mutex_unlock (&self->lock);
-  if (!loop)
+  if (!loop) {
+    notify (user_data);
     return;
-  gst_rtc_loop_post (loop, func, gst_rtc_data_hub_ref (&self->parent), unref_hub);
+  }
+  gst_rtc_loop_post (loop, func, user_data, notify);
   gst_rtc_loop_unref (loop);
+}
+
+void
+gst_rtc_bin_data_post (GstRtcBinData *self, GstRtcLoopFunc func)
+{
+  gst_rtc_bin_data_post_full (self, func, gst_rtc_data_hub_ref (&self->parent), unref_hub);
 }
 
 gboolean

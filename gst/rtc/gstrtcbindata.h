@@ -29,6 +29,10 @@ void gst_rtc_bin_data_stop (GstRtcBinData *self);
 /* Whether somebody is attached: then there is something to connect for even without a stream. Any thread. */
 gboolean gst_rtc_bin_data_is_wanted (GstRtcBinData *self);
 
+/* Runs FUNC on the control loop, where applications may be called; not at all when it is stopped, then only NOTIFY. Any
+ * thread. */
+void gst_rtc_bin_data_post_full (GstRtcBinData *self, GstRtcLoopFunc func, gpointer user_data, GDestroyNotify notify);
+
 /* A connection to a peer was opened. What users want is opened on it at once, so that what they send is in the first
  * packet that may carry it. Control loop. */
 void gst_rtc_bin_data_add_connection (GstRtcBinData *self, GstRtcConnection *connection, const gchar *peer_id);

@@ -83,8 +83,7 @@ gboolean gst_rtc_data_user_matches (GstRtcDataUserEntry *user, const gchar *peer
 GstRtcDataEntry *gst_rtc_data_entry_ref (GstRtcDataEntry *entry);
 void gst_rtc_data_entry_unref (gpointer entry);
 
-/* Runs FUNC on the control loop, DATA (a GstRtcBinData) referenced until then; not at all when it is stopped. Any
- * thread. */
+/* Runs FUNC (SELF) on the control loop; not at all when it is stopped. Any thread. */
 void gst_rtc_bin_data_post (GstRtcBinData *self, GstRtcLoopFunc func);
 
 /* Adds CHANNEL (transfer full) to the table and, when VISIBLE, tells its users, who miss nothing. */

@@ -89,20 +89,11 @@ report (GstRtcDataEntry *entry, gboolean is_closed, const GError *error)
 {
   GstRtcBinData *self = entry->data;
   Report *report = g_new0 (Report, 1);
-  GstRtcLoop *loop;
 
   report->entry = gst_rtc_data_entry_ref (entry);
   report->is_closed = is_closed;
   report->error = error ? g_error_copy (error) : NULL;
-  g_mutex_lock (&self->lock);
-  loop = self->loop ? gst_rtc_loop_ref (self->loop) : NULL;
-  g_mutex_unlock (&self->lock);
-  if (!loop) {
-    report_free (report);
-    return;
-  }
-  gst_rtc_loop_post (loop, post_report, report, report_free);
-  gst_rtc_loop_unref (loop);
+  gst_rtc_bin_data_post_full (self, post_report, report, report_free);
 }
 
 void

@@ -107,11 +107,12 @@ void gst_rtc_bin_set_property (GObject *object, guint id, const GValue *value, G
 void gst_rtc_bin_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec);
 GType gst_rtc_ice_transport_policy_get_type (void);
 
+/* gstrtcbinsignals.c; the first emits on-message. Control loop. */
+void gst_rtc_bin_emit_message (GstRtcBin *self, const gchar *text);
+void gst_rtc_bin_install_signals (GType type);
+
 /* gstrtcbinstats.c: the value of the property stats. (transfer full) Any thread but the control loop's callers that
  * hold a lock it wants. */
 GstStructure *gst_rtc_bin_make_stats (GstRtcBin *self);
-
-/* Emits on-message. Control loop. */
-void gst_rtc_bin_emit_message (GstRtcBin *self, const gchar *text);
 
 G_END_DECLS

@@ -492,7 +492,11 @@ install_stats_property (GObjectClass *klass)
    * `interruptions` (guint, how often nothing was heard for a moment), `last-interruption` (guint64, how long that
    * was), `setup-time` (guint64, from the beginning of the session to the checked certificate), `since-joined`,
    * `silent-for` (guint64, all in nanoseconds), `problems` (string, when the peer goes without something),
-   * `round-trip-time` (that of a line), and an array `lines` of what is sent and received.
+   * `round-trip-time` (that of a line), an array `lines` of what is sent and received, and an array `data-channels`,
+   * each with `label`, `protocol`, `state` (strings, W3C's), `id`, `max-retransmits` or `max-packet-lifetime` where
+   * they are set (gint), `ordered`, `remote` (gboolean, whether the peer opened it), `messages-sent`, `bytes-sent`,
+   * `messages-received`, `bytes-received`, `buffered-amount` (what waits to be sent) and `unread-amount` (what came and
+   * was not used yet; guint64).
    *
    * A line has `mid`, `kind`, `codec` (strings), `sends`, `receives` (gboolean) and `packets-`, `bytes-` and
    * `bitrate-`, each with `sent` or `received` behind it (guint64; bits a second). RTCP adds, with the meanings and
