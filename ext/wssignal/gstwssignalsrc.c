@@ -305,6 +305,7 @@ make_join (GstWsSignalSrc *self, gboolean answered, const GstRtcSignalInfo *info
     join->n_video = MIN (info->n_video, RTC_MAX_TRACKS);
     join->n_audio = MIN (info->n_audio, RTC_MAX_TRACKS);
     join->restart = info->restart;
+    join->features = g_strdupv (info->features);
   }
   return join;
 }

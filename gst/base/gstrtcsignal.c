@@ -37,6 +37,7 @@ void
 gst_rtc_signal_info_clear (GstRtcSignalInfo *info)
 {
   g_clear_pointer (&info->ice_servers, g_strfreev);
+  g_clear_pointer (&info->features, g_strfreev);
 }
 
 GstQuery *
@@ -58,7 +59,8 @@ gst_rtc_signal_query_set (GstQuery *query, const GstRtcSignalInfo *info)
   GstStructure *s = gst_query_writable_structure (query);
 
   gst_structure_set (s, "sends", G_TYPE_BOOLEAN, info->sends, "video", G_TYPE_UINT, info->n_video, "audio", G_TYPE_UINT,
-      info->n_audio, "restart", G_TYPE_BOOLEAN, info->restart, "ice-servers", G_TYPE_STRV, info->ice_servers, NULL);
+      info->n_audio, "restart", G_TYPE_BOOLEAN, info->restart, "features", G_TYPE_STRV, info->features, "ice-servers",
+      G_TYPE_STRV, info->ice_servers, NULL);
 }
 
 gboolean
@@ -68,6 +70,7 @@ gst_rtc_signal_query_get (GstQuery *query, GstRtcSignalInfo *info)
 
   *info = (GstRtcSignalInfo){0};
   gst_structure_get_boolean (s, "restart", &info->restart);
+  gst_structure_get (s, "features", G_TYPE_STRV, &info->features, NULL);
   return gst_structure_get (s, "sends", G_TYPE_BOOLEAN, &info->sends, "video", G_TYPE_UINT, &info->n_video, "audio",
       G_TYPE_UINT, &info->n_audio, "ice-servers", G_TYPE_STRV, &info->ice_servers, NULL);
 }

@@ -28,6 +28,7 @@ typedef struct
   gboolean sends; /* it has sink pads */
   guint n_video, n_audio; /* how many */
   gboolean restart; /* its transport restarts ICE in place */
+  gchar **features; /* as in the message join, or NULL */
   gchar **ice_servers; /* URLs as webrtcbin takes them (stun://, turn://user:password@host), or NULL */
 } GstRtcSignalInfo;
 

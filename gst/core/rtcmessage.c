@@ -199,6 +199,7 @@ rtc_peer_info_copy (const RtcPeerInfo *info)
   *copy = *info;
   copy->id = g_strdup (info->id);
   copy->display_name = g_strdup (info->display_name);
+  copy->features = g_strdupv (info->features);
   copy->meta = g_strdup (info->meta);
   copy->offerer = g_strdup (info->offerer);
   return copy;
@@ -211,6 +212,7 @@ rtc_peer_info_free (RtcPeerInfo *info)
     return;
   g_free (info->id);
   g_free (info->display_name);
+  g_strfreev (info->features);
   g_free (info->meta);
   g_free (info->offerer);
   g_free (info);
@@ -290,6 +292,7 @@ rtc_message_free (RtcMessage *message)
   g_free (message->peer_id);
   g_free (message->room);
   g_free (message->display_name);
+  g_strfreev (message->features);
   g_free (message->meta);
   g_free (message->token);
   g_free (message->resume);
@@ -344,6 +347,20 @@ add_tracks (GString *out, guint n_video, guint n_audio)
   g_string_append_printf (out, "{\"video\":%u,\"audio\":%u}", n_video, n_audio);
 }
 
+/* Identifiers need no escaping. */
+static void
+add_features (GString *out, gchar **features)
+{
+  gchar *list;
+
+  if (!features || !features[0])
+    return;
+  list = g_strjoinv ("\",\"", features);
+  add_name (out, "features");
+  g_string_append_printf (out, "[\"%s\"]", list);
+  g_free (list);
+}
+
 static void
 append_peer (GString *out, const RtcPeerInfo *peer)
 {
@@ -355,6 +372,7 @@ append_peer (GString *out, const RtcPeerInfo *peer)
   add_tracks (out, peer->n_video, peer->n_audio);
   if (peer->restart)
     add_raw (out, "restart", "true");
+  add_features (out, peer->features);
   add_string (out, "offerer", peer->offerer);
   g_string_append_c (out, '}');
 }
@@ -441,6 +459,7 @@ rtc_message_to_json (const RtcMessage *message)
     add_tracks (out, message->n_video, message->n_audio);
   if (message->restart)
     add_raw (out, "restart", "true");
+  add_features (out, message->features);
   add_string (out, "token", message->token);
   add_string (out, "resume", message->resume);
   if (welcome) {

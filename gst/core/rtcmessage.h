@@ -24,6 +24,10 @@ G_BEGIN_DECLS
 #define RTC_MAX_PEERS 1024
 #define RTC_MAX_TRACKS 32
 #define RTC_MAX_ICE_SERVERS 16
+#define RTC_MAX_FEATURES 16
+
+/* A feature: it has a channel of its own to those that have it, too (docs/design/data-channels.md). */
+#define RTC_FEATURE_CHANNEL "rtclink.1"
 
 typedef enum
 {
@@ -98,6 +102,7 @@ typedef struct
   RtcRole role;
   guint n_video, n_audio; /* streams it sends */
   gboolean restart; /* it takes an offer that restarts ICE on the connection as it stands */
+  gchar **features; /* identifiers of what it can do; or NULL */
   gchar *offerer; /* peer id, or NULL when the pair has nothing to say */
 } RtcPeerInfo;
 
@@ -129,6 +134,7 @@ typedef struct
   gboolean has_tracks;
   guint n_video, n_audio;
   gboolean restart; /* join: see RtcPeerInfo; offer-request: that is what is asked for */
+  gchar **features; /* join: see RtcPeerInfo */
 
   /* welcome; times in milliseconds */
   gboolean resumed;

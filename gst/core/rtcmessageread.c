@@ -242,6 +242,38 @@ read_tracks (Reader *r, guint *n_video, guint *n_audio)
   return TRUE;
 }
 
+/* (nullable) */
+static gchar **
+read_features (Reader *r)
+{
+  JsonNode *node = get (r, "features");
+  GPtrArray *features;
+  JsonArray *array;
+
+  if (!node)
+    return NULL;
+  if (!JSON_NODE_HOLDS_ARRAY (node)) {
+    fail (r, "features", "is %s, expected an array", describe (node));
+    return NULL;
+  }
+  array = json_node_get_array (node);
+  if (json_array_get_length (array) > RTC_MAX_FEATURES) {
+    fail (r, "features", "has %u entries, at most %u are allowed", json_array_get_length (array), RTC_MAX_FEATURES);
+    return NULL;
+  }
+  features = g_ptr_array_new ();
+  for (guint i = 0; i < json_array_get_length (array) && !r->failed; i++) {
+    JsonNode *entry = json_array_get_element (array, i);
+
+    if (!holds (entry, G_TYPE_STRING) || !rtc_id_is_valid (json_node_get_string (entry)))
+      fail (r, "features", "has %s among its entries, expected identifiers", describe (entry));
+    else
+      g_ptr_array_add (features, g_strdup (json_node_get_string (entry)));
+  }
+  g_ptr_array_add (features, NULL);
+  return (gchar **)g_ptr_array_free (features, FALSE);
+}
+
 static RtcPeerInfo *
 read_peer (Reader *r)
 {
@@ -257,6 +289,7 @@ read_peer (Reader *r)
   peer->role = read_role (r, RTC_ROLE_BOTH);
   read_tracks (r, &peer->n_video, &peer->n_audio);
   peer->restart = read_boolean (r, "restart");
+  peer->features = read_features (r);
   peer->offerer = read_id (r, "offerer");
   return peer;
 }
@@ -375,6 +408,7 @@ read_client (Reader *r, RtcMessage *message)
     message->token = read_text (r, "token", MAX_TOKEN);
     message->offers = read_offers (r);
     message->restart = read_boolean (r, "restart");
+    message->features = read_features (r);
   }
   message->display_name = read_name (r, "displayName", RTC_MAX_DISPLAY_NAME);
   message->meta = read_meta (r, "meta");

@@ -180,6 +180,7 @@ handle_join (RtcRooms *self, RtcRoomConnection *connection, const RtcMessage *me
   connection->peer = peer;
   peer->offers = message->offers;
   peer->info->restart = message->restart;
+  peer->info->features = g_strdupv (message->features);
   rtc_room_peer_update (peer, message);
   send_welcome (self, peer, FALSE);
   rtc_rooms_send_peers (self, peer);

@@ -315,7 +315,7 @@ gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
 {
   GstRtcBinSettings settings;
   guint counts[2];
-  gchar *urls[3] = {NULL};
+  gchar *urls[3] = {NULL}, *features[] = {(gchar *)RTC_FEATURE_CHANNEL, NULL};
   guint n = 0;
 
   count_tracks (self, counts);
@@ -327,7 +327,7 @@ gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
   gst_rtc_signal_query_set (query,
       &(GstRtcSignalInfo){counts[0] + counts[1] > 0 || gst_rtc_bin_data_is_wanted (self->data),
           counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO], self->transport && self->transport->make_restart,
-          n ? urls : NULL});
+          self->transport && self->transport->open_channel ? features : NULL, n ? urls : NULL});
   gst_rtc_bin_settings_clear (&settings);
 }
 

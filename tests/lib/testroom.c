@@ -271,16 +271,20 @@ count_pads (TestPeer *peer, const gchar *prefix)
   return n;
 }
 
-/* As its signaling source would ask. */
+/* As its signaling source would ask. FEATURES: (transfer full): as JSON */
 static gboolean
-restarts (TestPeer *peer)
+restarts (TestPeer *peer, gchar **features)
 {
+  gchar **list = NULL;
   GstPad *pad = gst_element_get_static_pad (peer->rtcbin, "signal");
   GstQuery *query = gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty ("rtc-signal-info"));
   gboolean answer = FALSE;
 
   fail_unless (gst_pad_query (pad, query));
   fail_unless (gst_structure_get_boolean (gst_query_get_structure (query), "restart", &answer));
+  fail_unless (gst_structure_get (gst_query_get_structure (query), "features", G_TYPE_STRV, &list, NULL));
+  *features = list && list[0] ? g_strdup_printf ("[\"%s\"]", list[0]) : g_strdup ("[]");
+  g_strfreev (list);
   gst_query_unref (query);
   gst_object_unref (pad);
   return answer;
@@ -289,13 +293,17 @@ restarts (TestPeer *peer)
 static void
 tell_of (TestPeer *peer, TestPeer *other, TestPeer *offerer)
 {
-  gchar *json = g_strdup_printf ("{\"type\":\"joined\",\"peer\":{\"peerId\":\"%s\",\"displayName\":\"%s\","
-                                 "\"role\":\"both\",\"tracks\":{\"video\":%u,\"audio\":%u},\"restart\":%s,"
-                                 "\"offerer\":\"%s\"}}",
-      other->id, other->id, count_pads (other, "video_"), count_pads (other, "audio_"),
-      restarts (other) ? "true" : "false", offerer->id);
+  gchar *features;
+  gboolean restart = restarts (other, &features);
+  gchar *json =
+      g_strdup_printf ("{\"type\":\"joined\",\"peer\":{\"peerId\":\"%s\",\"displayName\":\"%s\","
+                       "\"role\":\"both\",\"tracks\":{\"video\":%u,\"audio\":%u},\"restart\":%s,\"features\":%s,"
+                       "\"offerer\":\"%s\"}}",
+          other->id, other->id, count_pads (other, "video_"), count_pads (other, "audio_"), restart ? "true" : "false",
+          features, offerer->id);
 
   test_peer_tell (peer, json);
+  g_free (features);
   g_free (json);
 }
 

@@ -85,6 +85,9 @@ test_fields (void)
   g_assert_cmpuint (join->n_video, ==, 1);
   g_assert_cmpuint (join->n_audio, ==, 1);
   g_assert_true (join->restart);
+  g_assert_cmpstr (join->features[0], ==, "rtclink.1");
+  g_assert_cmpstr (join->features[1], ==, "other-thing");
+  g_assert_null (join->features[2]);
   g_assert_cmpstr (join->token, ==, "s3cret");
 
   g_assert_cmpstr (welcome->peer_id, ==, "p-6f1c");
@@ -161,6 +164,10 @@ static const struct
     {"{\"type\":\"pi\\u0000ng\"}", "without NUL"},
     {"{\"type\":\"join\",\"meta\":{\"a\":1234567890123456789}}", "more than 18 digits"},
     {"{}", "\"type\" is missing"},
+    {"{\"type\":\"join\",\"version\":1,\"features\":\"x\"}", "\"features\" is a string, expected an array"},
+    {"{\"type\":\"join\",\"version\":1,\"features\":[\"a b\"]}", "expected identifiers"},
+    {"{\"type\":\"join\",\"version\":1,\"features\":[1]}", "has an integer among its entries"},
+    {"{\"type\":\"join\",\"version\":1,\"features\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", "at most 16"},
     {"{\"type\":null}", "\"type\" is missing"},
     {"{\"type\":1}", "\"type\" is an integer, expected a string"},
     {"{\"type\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}", "\"type\" is 65 bytes"},

@@ -23,7 +23,9 @@ test_join (void)
   g_assert_cmpuint (a->ping_timeout, ==, 10000);
 
   open_connection (&f, 2);
-  say (&f, 2, "{\"type\":\"join\",\"version\":1,\"role\":\"receive\",\"offers\":\"prefer\",\"restart\":true}");
+  say (&f, 2,
+      "{\"type\":\"join\",\"version\":1,\"role\":\"receive\",\"offers\":\"prefer\",\"restart\":true,"
+      "\"features\":[\"rtclink.1\",\"x\"]}");
   b = expect (&f, 2, RTC_MESSAGE_WELCOME);
   g_assert_cmpstr (b->peer_id, !=, a->peer_id);
   peers = expect (&f, 2, RTC_MESSAGE_PEERS);
@@ -34,6 +36,7 @@ test_join (void)
   g_assert_cmpstr (info->meta, ==, "{\"x\":1}");
   g_assert_cmpint (info->role, ==, RTC_ROLE_BOTH);
   g_assert_false (info->restart);
+  g_assert_null (info->features);
   g_assert_cmpuint (info->n_video, ==, 1);
   g_assert_cmpuint (info->n_audio, ==, 2);
   g_assert_cmpstr (info->offerer, ==, b->peer_id);
@@ -43,6 +46,7 @@ test_join (void)
   g_assert_cmpstr (info->id, ==, b->peer_id);
   g_assert_cmpint (info->role, ==, RTC_ROLE_RECEIVE);
   g_assert_true (info->restart);
+  g_assert_cmpstr (info->features[1], ==, "x");
   g_assert_cmpstr (info->offerer, ==, b->peer_id);
   expect_nothing (&f, 1);
   expect_nothing (&f, 2);
