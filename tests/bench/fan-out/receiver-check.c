@@ -150,7 +150,8 @@ fan_check_take (FanViewer *self, const guint8 *data, gsize size, gint64 now, gin
     if (packet.video && drop (self, seq))
       return;
   }
-  if (note_number (stream, packet.n)) {
+  /* The account does not begin with what was lost before it began: what is behind that came already. */
+  if ((stream->any || !rtx) && note_number (stream, packet.n)) {
     self->counts.recovered += rtx;
     note_frame (self, stream, &packet, now, stamp);
   }
