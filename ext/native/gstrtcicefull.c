@@ -35,6 +35,8 @@
 #define MAX_REMOTE 64
 /* A TURN server that answers does so in two round trips. */
 #define RELAY_LATE_MS 2000
+/* An agent that has its pair goes on looking for work each PACING_MS for so long; more candidates begin it anew. */
+#define READY_IDLE_MS 100
 /* rtcbin gives a connection 15 s, and knows nothing of relays. */
 #define HOPELESS_MS 12000
 #define ANY_PORT 65535
@@ -279,6 +281,8 @@ on_state (NiceAgent *agent, guint stream, guint component, guint state, gpointer
   Agent *self = user_data;
 
   self->may_send = state == NICE_COMPONENT_STATE_CONNECTED || state == NICE_COMPONENT_STATE_READY;
+  if (state == NICE_COMPONENT_STATE_READY)
+    g_object_set (agent, "idle-timeout", READY_IDLE_MS, NULL);
   if (self->may_send) {
     watch_sockets (self);
     set_state (self, GST_RTC_TRANSPORT_CONNECTED, NULL);
