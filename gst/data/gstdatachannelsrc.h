@@ -1,0 +1,111 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#pragma once
+
+#include <gst/base/gstpushsrc.h>
+
+#include "core/rtcdataqueue.h"
+#include "core/rtcdeadman.h"
+#include "gstrtcdataconfig.h"
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_DATA_CHANNEL_SRC (gst_data_channel_src_get_type ())
+G_DECLARE_FINAL_TYPE (GstDataChannelSrc, gst_data_channel_src, GST, DATA_CHANNEL_SRC, GstPushSrc)
+
+GST_ELEMENT_REGISTER_DECLARE (datachannelsrc);
+extern GstDebugCategory *gst_data_channel_src_debug;
+
+typedef enum
+{
+  GST_DATA_CHANNEL_TIMES_ARRIVAL,
+  GST_DATA_CHANNEL_TIMES_SENDER,
+} GstDataChannelTimes;
+
+/* Microseconds, of some messages. */
+typedef struct
+{
+  guint64 count;
+  gint64 last, sum, max;
+} GstRtcSrcLatency;
+
+struct _GstDataChannelSrc
+{
+  GstPushSrc parent;
+
+  GMutex lock;
+  GCond changed; /* with lock: a message came, the link went, unlock() */
+
+  /* under lock; nothing of it changes while there is a hub */
+  GstRtcDataConfig config;
+  gboolean opens, eos_on_close;
+  RtcDataOverflow overflow;
+  guint64 max_bytes;
+  guint max_time, deadman_timeout, deadman_repeat; /* ms */
+  gchar *deadman_data;
+  GstBuffer *deadman_buffer;
+  GstCaps *caps; /* of binary messages; NULL: our own */
+  GstDataChannelTimes times;
+  GstRtcDataHub *hub; /* from start() to stop() */
+
+  /* under lock */
+  GPtrArray *links; /* of GstRtcSrcLink, those that are not closed */
+  RtcDataQueue *queue; /* of GstRtcSrcMessage; NULL: stopped */
+  RtcDeadman deadman;
+  RtcDataCount received, dropped, given; /* dropped: of runs before this one */
+  GstRtcSrcLatency waited, travelled; /* in the queue; from the sender's clock to arrival */
+  gboolean is_unlocked, is_playing, is_full;
+  gboolean had_link, link_went; /* some channel was there; the last one closed, which was not dealt with yet */
+  gboolean told_full; /* a warning that comes once */
+
+  /* streaming thread and state changes */
+  guint attached; /* 0: not */
+  gboolean is_text; /* what came last */
+  GstCaps *current; /* NULL: none were set */
+};
+
+/* A channel. The listener has a reference. */
+typedef struct
+{
+  gint ref_count; /* atomic */
+  GstDataChannelSrc *src; /* (owned) */
+  GstRtcChannel *channel; /* (owned) */
+
+  /* under the src's lock */
+  gboolean is_closed, is_held_up; /* the peer is made to wait because the queue is full */
+  gssize unread; /* what the channel is still to be told of; it is called without the lock */
+} GstRtcSrcLink;
+
+typedef struct
+{
+  GstRtcSrcLink *link; /* (owned) */
+  GBytes *bytes;
+  gboolean is_text;
+  gint64 arrival; /* monotonic */
+} GstRtcSrcMessage;
+
+void gst_rtc_src_message_free (gpointer message);
+
+/* Of GstRtcDataUser. */
+void gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer src);
+
+/* For SRC's field. (transfer full) */
+GPtrArray *gst_rtc_src_new_links (void);
+
+/* The next message that waits; NULL: none. (transfer full) With the lock. */
+GstRtcSrcMessage *gst_rtc_src_pop (GstDataChannelSrc *self);
+
+/* Tells channels what became of their messages. Without the lock. */
+void gst_rtc_src_settle (GstDataChannelSrc *self);
+
+/* Lets all channels go, after detach(). Without the lock. */
+void gst_rtc_src_forget_channels (GstDataChannelSrc *self);
+
+RtcDataQueue *gst_data_channel_src_new_queue (GstDataChannelSrc *self);
+void gst_data_channel_src_install_properties (GObjectClass *klass);
+void gst_data_channel_src_init_properties (GstDataChannelSrc *self);
+void gst_data_channel_src_clear_properties (GstDataChannelSrc *self);
+
+G_END_DECLS

@@ -1,0 +1,241 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+/* The channels of a datachannelsrc, and the queue that all of them fill. */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstdatachannelsrc.h"
+
+#define GST_CAT_DEFAULT gst_data_channel_src_debug
+
+/* What a channel is told to be unread while the queue is full, so that its peer waits at once. */
+#define HOLD_UP_BYTES (64 * 1024 * 1024)
+
+/* What may still come from a peer that was made to wait: its window, and one message of the largest size. */
+#define SLACK_BYTES (24 * 1024 * 1024)
+
+static GstRtcSrcLink *
+link_ref (GstRtcSrcLink *link)
+{
+  g_atomic_int_inc (&link->ref_count);
+  return link;
+}
+
+static void
+link_unref (gpointer data)
+{
+  GstRtcSrcLink *link = data;
+
+  if (!g_atomic_int_dec_and_test (&link->ref_count))
+    return;
+  gst_rtc_channel_unref (link->channel);
+  gst_object_unref (link->src);
+  g_free (link);
+}
+
+/* With the lock: that is where the queue frees what it drops. */
+void
+gst_rtc_src_message_free (gpointer data)
+{
+  GstRtcSrcMessage *message = data;
+
+  message->link->unread -= g_bytes_get_size (message->bytes);
+  g_bytes_unref (message->bytes);
+  link_unref (message->link);
+  g_free (message);
+}
+
+RtcDataQueue *
+gst_data_channel_src_new_queue (GstDataChannelSrc *self)
+{
+  RtcDataLimits limits = {self->overflow, self->max_bytes, self->max_time * G_TIME_SPAN_MILLISECOND};
+
+  if (self->overflow == RTC_DATA_OVERFLOW_BLOCK)
+    limits.max_bytes += SLACK_BYTES;
+  return rtc_data_queue_new (&limits, gst_rtc_src_message_free);
+}
+
+/* With block, the peers wait from max-bytes on, until half of it is read. With the lock. */
+static void
+hold_up_peers (GstDataChannelSrc *self)
+{
+  guint64 waiting = rtc_data_queue_get_waiting (self->queue).bytes;
+
+  if (self->overflow == RTC_DATA_OVERFLOW_BLOCK)
+    self->is_full = waiting >= self->max_bytes || (self->is_full && waiting > self->max_bytes / 2);
+  for (guint i = 0; i < self->links->len; i++) {
+    GstRtcSrcLink *link = g_ptr_array_index (self->links, i);
+
+    if (link->is_held_up == self->is_full)
+      continue;
+    link->is_held_up = self->is_full;
+    link->unread += self->is_full ? HOLD_UP_BYTES : -HOLD_UP_BYTES;
+  }
+}
+
+void
+gst_rtc_src_settle (GstDataChannelSrc *self)
+{
+  GPtrArray *links = g_ptr_array_new_with_free_func (link_unref);
+  GArray *changes = g_array_new (FALSE, FALSE, sizeof (gssize));
+
+  g_mutex_lock (&self->lock);
+  if (self->queue)
+    hold_up_peers (self);
+  for (guint i = 0; i < self->links->len; i++) {
+    GstRtcSrcLink *link = g_ptr_array_index (self->links, i);
+
+    if (link->unread == 0)
+      continue;
+    g_ptr_array_add (links, link_ref (link));
+    g_array_append_val (changes, link->unread);
+    link->unread = 0;
+  }
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < links->len; i++) {
+    GstRtcSrcLink *link = g_ptr_array_index (links, i);
+
+    gst_rtc_channel_add_unread (link->channel, g_array_index (changes, gssize, i));
+  }
+  g_array_unref (changes);
+  g_ptr_array_unref (links);
+}
+
+GstRtcSrcMessage *
+gst_rtc_src_pop (GstDataChannelSrc *self)
+{
+  return rtc_data_queue_pop (self->queue, g_get_monotonic_time ());
+}
+
+static void
+warn_full (GstDataChannelSrc *self, GstRtcChannel *channel)
+{
+  GST_ELEMENT_WARNING (self, RESOURCE, READ,
+      ("Messages of peer %s on the data channel \"%s\" are dropped: %" G_GUINT64_FORMAT
+       " bytes wait, and the peer cannot be made to wait. Read faster, raise max-bytes, or set overflow.",
+          channel->peer_id, channel->init.label, self->max_bytes),
+      (NULL));
+}
+
+static void
+on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arrival, gpointer user_data)
+{
+  GstRtcSrcLink *link = user_data;
+  GstDataChannelSrc *self = link->src;
+  gsize size = g_bytes_get_size (bytes);
+  RtcDataPush result = RTC_DATA_PUSH_DROPPED;
+  gboolean is_warned = FALSE;
+  GstRtcSrcMessage *message;
+  gint64 deadline;
+
+  g_mutex_lock (&self->lock);
+  if (!self->queue || link->is_closed) {
+    g_mutex_unlock (&self->lock);
+    return;
+  }
+  self->received.messages++;
+  self->received.bytes += size;
+  message = g_new (GstRtcSrcMessage, 1);
+  *message = (GstRtcSrcMessage){link_ref (link), g_bytes_ref (bytes), is_text, arrival};
+  link->unread += size;
+  result = rtc_data_queue_push (self->queue, message, size, g_get_monotonic_time (), arrival, &deadline);
+  if (result == RTC_DATA_PUSH_WAIT) {
+    rtc_data_queue_count_dropped (self->queue, size);
+    is_warned = !self->told_full;
+    self->told_full = TRUE;
+  }
+  if (result != RTC_DATA_PUSH_TAKEN)
+    gst_rtc_src_message_free (message);
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+  gst_rtc_src_settle (self);
+  if (is_warned)
+    warn_full (self, channel);
+}
+
+static void
+on_state (GstRtcChannel *channel, GstRtcChannelState state, const GError *error, gpointer user_data)
+{
+  GstRtcSrcLink *link = user_data;
+  GstDataChannelSrc *self = link->src;
+
+  GST_DEBUG_OBJECT (self, "peer %s: %s%s%s", channel->peer_id, gst_rtc_channel_state_to_string (state),
+      error ? ": " : "", error ? error->message : "");
+  if (state != GST_RTC_CHANNEL_CLOSED)
+    return;
+  link_ref (link);
+  g_mutex_lock (&self->lock);
+  if (!link->is_closed) {
+    link->is_closed = TRUE;
+    g_ptr_array_remove (self->links, link);
+    self->link_went = self->links->len == 0;
+  }
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+  gst_rtc_channel_remove_listener (channel, link);
+  link_unref (link);
+}
+
+static const GstRtcChannelEvents channel_events = {on_state, on_message, NULL};
+
+void
+gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer user_data)
+{
+  GstDataChannelSrc *self = user_data;
+  GstRtcSrcLink *link;
+
+  g_mutex_lock (&self->lock);
+  if (!self->queue) {
+    g_mutex_unlock (&self->lock);
+    return;
+  }
+  link = g_new0 (GstRtcSrcLink, 1);
+  link->ref_count = 3;
+  link->src = gst_object_ref (self);
+  link->channel = gst_rtc_channel_ref (channel);
+  g_ptr_array_add (self->links, link);
+  self->had_link = TRUE;
+  self->link_went = FALSE;
+  g_mutex_unlock (&self->lock);
+  if (gst_rtc_channel_add_listener (channel, &channel_events, link, link_unref) == GST_RTC_CHANNEL_CLOSED)
+    on_state (channel, GST_RTC_CHANNEL_CLOSED, NULL, link);
+  else
+    gst_rtc_src_settle (self);
+  link_unref (link);
+}
+
+GPtrArray *
+gst_rtc_src_new_links (void)
+{
+  return g_ptr_array_new_with_free_func (link_unref);
+}
+
+void
+gst_rtc_src_forget_channels (GstDataChannelSrc *self)
+{
+  GPtrArray *links;
+
+  g_mutex_lock (&self->lock);
+  links = self->links;
+  self->links = gst_rtc_src_new_links ();
+  for (guint i = 0; i < links->len; i++) {
+    GstRtcSrcLink *link = g_ptr_array_index (links, i);
+
+    link->is_closed = TRUE;
+    if (link->is_held_up)
+      link->unread -= HOLD_UP_BYTES;
+  }
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < links->len; i++) {
+    GstRtcSrcLink *link = g_ptr_array_index (links, i);
+
+    gst_rtc_channel_remove_listener (link->channel, link);
+    gst_rtc_channel_add_unread (link->channel, link->unread);
+  }
+  g_ptr_array_unref (links);
+}
