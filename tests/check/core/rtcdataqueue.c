@@ -57,7 +57,7 @@ test_order (void)
   g_assert_cmpuint (pop (queue, 0), ==, 0);
   for (guint round = 0; round < 500; round++) {
     for (guint i = 0; i < round % 7; i++)
-      g_assert_cmpint (push (queue, ++pushed, pushed, round, NULL), ==, RTC_DATA_PUSH_TAKEN);
+      g_assert_cmpint (push (queue, ++pushed, round, round, NULL), ==, RTC_DATA_PUSH_TAKEN);
     for (guint i = 0; i < round % 6 && popped < pushed; i++)
       g_assert_cmpuint (pop (queue, round), ==, ++popped);
   }
