@@ -392,18 +392,6 @@ rtc_data_take (RtcData *self, const guint8 *packet, gsize size, gint64 now)
   rtc_data_leave (self);
 }
 
-void
-rtc_data_hold (RtcData *self, gint64 now)
-{
-  rtc_data_enter (self, now);
-}
-
-void
-rtc_data_release (RtcData *self)
-{
-  rtc_data_leave (self);
-}
-
 gint64
 rtc_data_get_deadline (RtcData *self)
 {

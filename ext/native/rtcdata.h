@@ -133,11 +133,6 @@ void rtc_data_end (RtcData *data);
 /* One SCTP packet. Before start() it is ignored; the peer sends it again. */
 void rtc_data_take (RtcData *data, const guint8 *packet, gsize size, gint64 now);
 
-/* Around several calls of the functions here, as for all datagrams that one turn of a loop finds: what is to be sent
- * goes out in release(), at once and with one acknowledgement. They nest. */
-void rtc_data_hold (RtcData *data, gint64 now);
-void rtc_data_release (RtcData *data);
-
 /* To be called at the deadline (-1: none). */
 gint64 rtc_data_get_deadline (RtcData *data);
 void rtc_data_tick (RtcData *data, gint64 now);

@@ -273,7 +273,7 @@ get_rate (RtcSctp *self)
 static gboolean
 is_paced (RtcSctp *self)
 {
-  return self->round_trip >= MIN_PACED;
+  return self->pace.base >= MIN_PACED;
 }
 
 static void

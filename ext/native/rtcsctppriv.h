@@ -260,6 +260,7 @@ guint8 *rtc_sctp_add_chunk (GByteArray *to, guint type, guint flags, gsize size)
 /* One packet, whose checksum is written. SIZE has room for it in front of DATA's chunks. */
 void rtc_sctp_transmit (RtcSctp *self, guint8 *packet, gsize size, guint32 tag);
 guint32 rtc_sctp_crc32c (const guint8 *data, gsize size);
+guint32 rtc_sctp_crc32c_by_table (const guint8 *data, gsize size); /* where the CPU has no instruction for it */
 
 /* rtcsctphandshake.c */
 void rtc_sctp_send_init (RtcSctp *self, gint64 now);

@@ -161,6 +161,39 @@ rtc_sctp_take_forward (RtcSctp *self, guint type, const guint8 *chunk, gsize siz
   }
 }
 
+/* Below the lowest bit that is set; there is one. */
+static guint
+count_zeros (guint64 word)
+{
+#ifdef __GNUC__
+  return __builtin_ctzll (word);
+#else
+  guint n = 0;
+
+  for (; !(word & 1); word >>= 1)
+    n++;
+  return n;
+#endif
+}
+
+/* The first from TSN on that was SEEN (or was not); the one after the highest if there is none. 64 at a time: a way
+ * that is long and loses has thousands in between. */
+static guint32
+find_next (RtcSctp *self, guint32 tsn, gboolean seen)
+{
+  while (!rtc_sctp_before (self->highest_tsn, tsn)) {
+    guint32 bit = tsn % RTC_SCTP_TSN_WINDOW;
+    guint64 word = (seen ? self->seen[bit / 64] : ~self->seen[bit / 64]) >> bit % 64;
+
+    if (word != 0) {
+      tsn += count_zeros (word);
+      break;
+    }
+    tsn += 64 - bit % 64;
+  }
+  return rtc_sctp_before (self->highest_tsn, tsn) ? self->highest_tsn + 1 : tsn;
+}
+
 /* Runs of numbers that came beyond the first that is missing. */
 static guint
 find_gaps (RtcSctp *self, guint16 gaps[][2])
@@ -168,16 +201,12 @@ find_gaps (RtcSctp *self, guint16 gaps[][2])
   guint32 tsn = self->seen_tsn + 1;
   guint n = 0;
 
-  while (n < MAX_GAPS && !rtc_sctp_before (self->highest_tsn, tsn)) {
-    guint32 first;
+  while (n < MAX_GAPS) {
+    guint32 first = find_next (self, tsn, TRUE);
 
-    while (!rtc_sctp_before (self->highest_tsn, tsn) && !was_seen (self, tsn))
-      tsn++;
-    first = tsn;
-    while (!rtc_sctp_before (self->highest_tsn, tsn) && was_seen (self, tsn))
-      tsn++;
-    if (first == tsn)
+    if (rtc_sctp_before (self->highest_tsn, first))
       break;
+    tsn = find_next (self, first, FALSE);
     gaps[n][0] = first - self->seen_tsn;
     gaps[n][1] = tsn - 1 - self->seen_tsn;
     n++;

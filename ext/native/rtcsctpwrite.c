@@ -7,6 +7,10 @@
 #include "rtcbytes.h"
 
 #include <string.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #define CHECKSUM_AT 8
 
@@ -43,32 +47,96 @@ crc32c_of_the_cpu (const guint8 *data, gsize size)
     crc = __builtin_ia32_crc32qi (crc, *data);
   return ~(guint32)crc;
 }
+
+static gboolean
+cpu_has_crc32c (void)
+{
+  return __builtin_cpu_supports ("sse4.2");
+}
+#define HAVE_CPU_CRC32C
 #endif
 
-/* For four bits at a time. */
-static guint32
-crc32c_by_table (const guint8 *data, gsize size)
+#if defined(__aarch64__) && defined(__GNUC__) && defined(__linux__)
+__attribute__ ((target ("+crc"))) static guint32
+crc32c_of_the_cpu (const guint8 *data, gsize size)
 {
-  static const guint32 table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362,
-      0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
   guint32 crc = 0xffffffff;
 
-  for (; size > 0; data++, size--) {
-    crc ^= *data;
-    crc = crc >> 4 ^ table[crc & 15];
-    crc = crc >> 4 ^ table[crc & 15];
+  for (; size >= 8; data += 8, size -= 8) {
+    guint64 word;
+
+    memcpy (&word, data, 8);
+    crc = __builtin_aarch64_crc32cx (crc, GUINT64_FROM_LE (word));
   }
+  for (; size > 0; data++, size--)
+    crc = __builtin_aarch64_crc32cb (crc, *data);
+  return ~crc;
+}
+
+static gboolean
+cpu_has_crc32c (void)
+{
+  return (getauxval (AT_HWCAP) & HWCAP_CRC32) != 0;
+}
+#define HAVE_CPU_CRC32C
+#endif
+
+typedef guint32 Table[8][256];
+
+/* The first is what a byte makes of the rest; in each further one a byte of zeros comes behind it. */
+static const Table *
+get_table (void)
+{
+  static Table table;
+  static gsize once;
+
+  if (g_once_init_enter (&once)) {
+    for (guint i = 0; i < 256; i++) {
+      guint32 crc = i;
+
+      for (guint bit = 0; bit < 8; bit++)
+        crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+      table[0][i] = crc;
+    }
+    for (guint k = 1; k < 8; k++) {
+      for (guint i = 0; i < 256; i++)
+        table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 255];
+    }
+    g_once_init_leave (&once, 1);
+  }
+  return (const Table *)&table;
+}
+
+/* Eight bytes at a time. */
+guint32
+rtc_sctp_crc32c_by_table (const guint8 *data, gsize size)
+{
+  const guint32 (*t)[256] = *get_table ();
+  guint32 crc = 0xffffffff;
+
+  for (; size >= 8; data += 8, size -= 8) {
+    guint32 a, b;
+
+    memcpy (&a, data, 4);
+    memcpy (&b, data + 4, 4);
+    a = GUINT32_FROM_LE (a) ^ crc;
+    b = GUINT32_FROM_LE (b);
+    crc = t[7][a & 255] ^ t[6][a >> 8 & 255] ^ t[5][a >> 16 & 255] ^ t[4][a >> 24] ^ t[3][b & 255] ^ t[2][b >> 8 & 255]
+        ^ t[1][b >> 16 & 255] ^ t[0][b >> 24];
+  }
+  for (; size > 0; data++, size--)
+    crc = crc >> 8 ^ t[0][(crc ^ *data) & 255];
   return ~crc;
 }
 
 guint32
 rtc_sctp_crc32c (const guint8 *data, gsize size)
 {
-#if defined(__x86_64__) && defined(__GNUC__)
-  if (__builtin_cpu_supports ("sse4.2"))
+#ifdef HAVE_CPU_CRC32C
+  if (cpu_has_crc32c ())
     return crc32c_of_the_cpu (data, size);
 #endif
-  return crc32c_by_table (data, size);
+  return rtc_sctp_crc32c_by_table (data, size);
 }
 
 void

@@ -233,15 +233,15 @@ def spread(values):
     return f"{low:.4g}..{high:.4g}"
 
 
-def report(path, rounds, peers):
+def report(path, rounds, peers, to):
     names = list(dict.fromkeys(name for figures in rounds for peer in peers for name in figures.get(peer, {})))
-    print(f"\n{path}: median (quartiles); ratio to {peers[-1]}, of the same round")
+    print(f"\n{path}: median (quartiles); ratio to {to}, of the same round")
     for name in names:
         print(f"  {name}")
         for peer in peers:
             values = [figures[peer][name] for figures in rounds if name in figures.get(peer, {})]
-            ratios = [figures[peer][name] / figures[peers[-1]][name] for figures in rounds
-                      if name in figures.get(peer, {}) and figures.get(peers[-1], {}).get(name)]
+            ratios = [figures[peer][name] / figures[to][name] for figures in rounds
+                      if name in figures.get(peer, {}) and figures.get(to, {}).get(name)]
             if not values:
                 continue
             line = f"    {peer:16s} {statistics.median(values):10.4g} ({spread(values)})"
@@ -260,6 +260,7 @@ def set_path(program, path):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--peers", default="engine,libdatachannel")
+    parser.add_argument("--to", help="whom the others are compared with (the last peer)")
     parser.add_argument("--sizes", default="64,1024,16384,65536,262144")
     parser.add_argument("--paths", default="near")
     parser.add_argument("--rounds", type=int, default=5)
@@ -273,6 +274,7 @@ def parse():
     options = parser.parse_args()
     options.peers = options.peers.split(",")
     options.paths = options.paths.split(",")
+    options.to = options.to if options.to in options.peers else options.peers[-1]
     options.sizes = [int(size) for size in options.sizes.split(",") if size]
     unknown = [path for path in options.paths if path not in PATHS]
     if unknown:
@@ -306,7 +308,7 @@ def main():
                         raise
                     print(f"  {path}, round {number}: {failure}", flush=True)
             rounds.append(figures)
-        report(path, rounds, options.peers)
+        report(path, rounds, options.peers, options.to)
         if options.check and any(value <= 0 for figures in rounds for one in figures.values() for value in one.values()
                                  if value != value or value == 0):
             raise Failure("nothing was carried")

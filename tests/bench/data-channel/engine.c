@@ -276,7 +276,7 @@ static void
 turn (Program *self, gboolean readable)
 {
   self->now = g_get_monotonic_time ();
-  rtc_data_hold (self->data, self->now);
+  rtc_data_begin (self->data, self->now);
   if (readable)
     gst_rtc_udp_receive (self->udp, on_datagram, self);
   self->now = g_get_monotonic_time ();
@@ -284,7 +284,7 @@ turn (Program *self, gboolean readable)
   rtc_data_tick (self->data, self->now);
   fill (self);
   ping (self);
-  rtc_data_release (self->data);
+  rtc_data_end (self->data);
   flush (self);
 }
 
