@@ -24,6 +24,9 @@ static const struct
 } files[] = {
     {"/index.html", "text/html; charset=utf-8"},
     {"/app.js", "text/javascript; charset=utf-8"},
+    {"/control.js", "text/javascript; charset=utf-8"},
+    {"/data.js", "text/javascript; charset=utf-8"},
+    {"/dom.js", "text/javascript; charset=utf-8"},
     {"/rtclink.js", "text/javascript; charset=utf-8"},
     {"/style.css", "text/css; charset=utf-8"},
     {"/favicon.svg", "image/svg+xml"},

@@ -3,32 +3,14 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+import { setUpControl } from '/control.js';
+import { setUpData } from '/data.js';
+import { $, announce, isPage, local, memory, nameOf, notice, session, setIcon, setLabel, setText } from '/dom.js';
 import { RtcLink } from '/rtclink.js';
 
-const $ = (id) => document.getElementById(id);
 const room = decodeURIComponent(location.pathname.replace(/^\//, ''));
 const tokenKey = `rtclink token ${room}`;
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
-
-/* What a browser or its user forbids to be kept is simply not kept. */
-const memory = {
-  get(store, key) {
-    try {
-      return store().getItem(key);
-    } catch {
-      return null;
-    }
-  },
-  set(store, key, value) {
-    try {
-      store().setItem(key, value);
-    } catch {
-      /* asked for again next time */
-    }
-  },
-};
-const session = () => sessionStorage;
-const local = () => localStorage;
 
 function tokenFromAddress() {
   return new URLSearchParams(location.hash.slice(1)).get('token');
@@ -46,15 +28,11 @@ const link = new RtcLink({
   want: (peer) => !isPage(peer),
 });
 
-function isPage(peer) {
-  return peer.meta?.client === 'page';
-}
-
 /* A pipeline that only receives has nothing for a page that only receives, and is left alone. Once there is something
  * to send, and nobody else to send it to, the page becomes one that sends, too. */
 function chooseRole() {
   const peers = [...link.peers.values()].filter((peer) => !isPage(peer));
-  const sending = link.outgoing.size > 0;
+  const sending = link.outgoing.size > 0 || data.wanted || control.wanted;
   const wanted =
     sending && (role === 'both' || (peers.length > 0 && !peers.some((p) => p.offerer))) ? 'both' : 'receive';
   if (wanted === role) return;
@@ -63,34 +41,15 @@ function chooseRole() {
 }
 
 let role = 'receive';
+const data = setUpData(link, chooseRole);
+const control = setUpControl(link, chooseRole);
 // For the console of whoever looks closer, and for tests.
 globalThis.rtclink = link;
 
 /* ---- words ---- */
 
-function announce(words) {
-  if ($('live').textContent !== words) $('live').textContent = words;
-}
-
-function notice(words) {
-  $('notice-text').textContent = words;
-  $('notice').hidden = false;
-}
-
 function seconds(until) {
   return Math.max(1, Math.ceil((until - performance.now()) / 1000));
-}
-
-function nameOf(peer) {
-  return peer.displayName || `Stream ${peer.id.slice(0, 6)}`;
-}
-
-function setText(element, words) {
-  if (element.textContent !== words) element.textContent = words;
-}
-
-function setIcon(button, name) {
-  button.querySelector('use').setAttribute('href', `#i-${name}`);
 }
 
 function again(retryAt) {
@@ -335,7 +294,9 @@ class Tile {
       if (why) words = `Reconnecting: ${why.text}${again(peer.retryAt)}`;
       if (!this.picture && this.video) cover = ['wait', 'Reconnecting…', why?.text ?? ''];
     } else if (state === 'live') {
-      if (nothing)
+      if (nothing && peer.channels.length > 0)
+        cover = ['data', 'No picture and no sound, but data', 'What it says is in the panel Data.'];
+      else if (nothing)
         cover = ['ear', 'Sends nothing, and listens', 'Your microphone, camera and screen can be sent here.'];
       else if (this.video?.problem) {
         cover = ['alert', TITLES[this.video.problem.code] ?? 'No picture', inFull(this.video.problem)];
@@ -465,13 +426,6 @@ class Tile {
   }
 }
 
-function setLabel(element, words) {
-  if (element.getAttribute('aria-label') !== words) {
-    element.setAttribute('aria-label', words);
-    element.title = words;
-  }
-}
-
 /* A camera comes with its microphone: the first video and the first sound of a peer share a tile, and so on. */
 function layOut() {
   const wanted = new Map();
@@ -585,6 +539,7 @@ link.addEventListener('peer', ({ detail: peer }) => {
       announce(`${nameOf(peer)}: ${STATES[said]}${peer.problem ? ` ${peer.problem.text}` : ''}`);
   });
   peer.addEventListener('streams', layOut);
+  peer.addEventListener('channels', layOut);
   peer.addEventListener('change', layOut);
   layOut();
 });
@@ -765,6 +720,7 @@ const KEYS = {
   t: () => toggleSource('microphone'),
   c: () => toggleSource('camera'),
   s: () => $('screen').hidden || toggleSource('screen'),
+  d: () => data.show(!data.shown, true),
   i: () => showNumbers(!numbersShown),
   '?': showHelp,
 };
@@ -793,6 +749,7 @@ async function measure() {
     }),
   );
   showServer();
+  data.measure();
 }
 
 setInterval(() => document.visibilityState === 'visible' && measure(), 1000);

@@ -2,38 +2,8 @@
  *
  * axe-core finds nothing serious, in each state of the page, in both colour schemes, on a desk and in a hand. */
 
-import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
+import { inspect } from '../lib/axe.mjs';
 import { until } from '../lib/until.mjs';
-
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-async function inspect(stage, page, state) {
-  // Colours on their way from one to another are not to be judged.
-  await page.evaluate(() =>
-    Promise.all(
-      document
-        .getAnimations()
-        .filter((a) => a instanceof CSSTransition)
-        .map((a) => a.finished.catch(() => {})),
-    ),
-  );
-  await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => {
-    const result = await globalThis.axe.run(document, { resultTypes: ['violations'] });
-    return result.violations.map(({ id, impact, help, nodes }) => ({
-      id,
-      impact,
-      help,
-      where: nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`),
-    }));
-  });
-  await stage.screenshot(page, state);
-  const bad = violations.filter((v) => ['serious', 'critical'].includes(v.impact));
-  for (const v of violations) console.log(`${state}: ${v.impact}: ${v.help}: ${v.where[0]}`);
-  assert.deepEqual(bad, [], `${state}: ${JSON.stringify(bad, null, 2)}`);
-}
 
 export default async function (stage) {
   await stage.counter();
@@ -55,6 +25,10 @@ export default async function (stage) {
       await until('the camera', () => page.evaluate(() => globalThis.rtclink.outgoing.has('camera')));
       await inspect(stage, page, `talking-${kind}`);
       await page.click('#camera');
+      // The rest of this panel's states are in data-panel.mjs.
+      await page.click('#data-button');
+      await inspect(stage, page, `data-${kind}`);
+      await page.click('#data-button');
       await page.evaluate(() => document.getElementById('help').showModal());
       await inspect(stage, page, `help-${kind}`);
       await page.evaluate(() => document.getElementById('help').close());

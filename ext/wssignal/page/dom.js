@@ -1,0 +1,58 @@
+/* What the parts of the page share.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+export const $ = (id) => document.getElementById(id);
+
+/* What a browser or its user forbids to be kept is simply not kept. */
+export const memory = {
+  get(store, key) {
+    try {
+      return store().getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  set(store, key, value) {
+    try {
+      store().setItem(key, value);
+    } catch {
+      /* asked for again next time */
+    }
+  },
+};
+export const session = () => sessionStorage;
+export const local = () => localStorage;
+
+export function isPage(peer) {
+  return peer.meta?.client === 'page';
+}
+
+export function announce(words) {
+  if ($('live').textContent !== words) $('live').textContent = words;
+}
+
+export function notice(words) {
+  $('notice-text').textContent = words;
+  $('notice').hidden = false;
+}
+
+export function nameOf(peer) {
+  return peer.displayName || `Stream ${peer.id.slice(0, 6)}`;
+}
+
+export function setText(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+export function setIcon(button, name) {
+  button.querySelector('use').setAttribute('href', `#i-${name}`);
+}
+
+export function setLabel(element, words) {
+  if (element.getAttribute('aria-label') !== words) {
+    element.setAttribute('aria-label', words);
+    element.title = words;
+  }
+}
