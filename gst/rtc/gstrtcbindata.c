@@ -193,6 +193,8 @@ gst_rtc_bin_data_add_channel (GstRtcBinData *self, gconstpointer connection, Gst
 void
 gst_rtc_bin_data_take_channel (GstRtcBinData *self, GstRtcConnection *connection, GstRtcChannel *channel)
 {
+  if (connection->peer_is_rtclink && gst_rtc_bin_data_take_link (self, channel))
+    return;
   GST_DEBUG ("peer %s opened the data channel \"%s\"", channel->peer_id, channel->init.label);
   gst_rtc_bin_data_add_channel (self, connection, gst_rtc_channel_ref (channel), TRUE);
 }
@@ -313,7 +315,7 @@ detach (GstRtcDataHub *hub, guint id)
 static gboolean
 get_clock_offset (GstRtcDataHub *hub, const gchar *peer_id, gint64 *offset, gint64 *error_bound)
 {
-  return FALSE;
+  return gst_rtc_bin_data_get_clock_offset ((GstRtcBinData *)hub, peer_id, offset, error_bound);
 }
 
 static void
@@ -323,6 +325,7 @@ hub_free (GstRtcDataHub *hub)
 
   g_ptr_array_unref (self->users);
   g_ptr_array_unref (self->entries);
+  g_ptr_array_unref (self->links);
   g_ptr_array_unref (self->connections);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -356,6 +359,7 @@ gst_rtc_bin_data_new (GstElement *bin)
   self->bin = bin;
   self->users = g_ptr_array_new_with_free_func (gst_rtc_data_user_unref);
   self->entries = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
+  self->links = g_ptr_array_new_with_free_func (gst_rtc_data_link_unref);
   self->connections = g_ptr_array_new_with_free_func (connection_free);
   return self;
 }
@@ -384,7 +388,9 @@ stop_on_loop (gpointer data)
 
   if (self->timer)
     g_source_destroy (self->timer);
-  self->timer = NULL;
+  if (self->link_timer)
+    g_source_destroy (self->link_timer);
+  self->timer = self->link_timer = NULL;
   self->wanted_changed = NULL;
 }
 

@@ -35,7 +35,8 @@ void gst_rtc_bin_data_post_full (GstRtcBinData *self, GstRtcLoopFunc func, gpoin
 
 /* A connection to a peer was opened. What users want is opened on it at once, so that what they send is in the first
  * packet that may carry it. Control loop. */
-void gst_rtc_bin_data_add_connection (GstRtcBinData *self, GstRtcConnection *connection, const gchar *peer_id);
+void gst_rtc_bin_data_add_connection (
+    GstRtcBinData *self, GstRtcConnection *connection, const gchar *peer_id, gboolean we_offer);
 
 /* It is the current one: users are told of its channels. Control loop. */
 void gst_rtc_bin_data_promote (GstRtcBinData *self, GstRtcConnection *connection);
@@ -46,7 +47,8 @@ void gst_rtc_bin_data_remove_connection (GstRtcBinData *self, gconstpointer conn
 /* The peer opened CHANNEL on a connection. The transport's thread. */
 void gst_rtc_bin_data_take_channel (GstRtcBinData *self, GstRtcConnection *connection, GstRtcChannel *channel);
 
-/* Adds the array "data-channels" of those on a connection. Any thread. */
-void gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, GstStructure *stats);
+/* Adds the array "data-channels" of those on a connection to a peer, and its clock. Any thread. */
+void
+gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, const gchar *peer_id, GstStructure *stats);
 
 G_END_DECLS

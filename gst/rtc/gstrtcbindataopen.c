@@ -112,7 +112,8 @@ gst_rtc_bin_data_open_missing (gpointer data)
 }
 
 void
-gst_rtc_bin_data_add_connection (GstRtcBinData *self, GstRtcConnection *connection, const gchar *peer_id)
+gst_rtc_bin_data_add_connection (
+    GstRtcBinData *self, GstRtcConnection *connection, const gchar *peer_id, gboolean we_offer)
 {
   GstRtcDataConnection *on = g_new0 (GstRtcDataConnection, 1);
 
@@ -120,6 +121,8 @@ gst_rtc_bin_data_add_connection (GstRtcBinData *self, GstRtcConnection *connecti
   on->peer_id = g_strdup (peer_id);
   on->served = g_hash_table_new (NULL, NULL);
   g_ptr_array_add (self->connections, on);
+  if (we_offer && connection->peer_is_rtclink)
+    gst_rtc_bin_data_open_link (self, connection->transport);
   open_on (self, on);
 }
 

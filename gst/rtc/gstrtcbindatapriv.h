@@ -63,6 +63,7 @@ struct _GstRtcBinData
   GstRtcLoop *loop; /* NULL: not started */
   GPtrArray *users; /* of GstRtcDataUserEntry */
   GPtrArray *entries; /* of GstRtcDataEntry */
+  GPtrArray *links; /* of channels of rtclink's own; gstrtcbindatalink.c's */
   guint next_id;
 
   /* control loop, and whoever starts and stops it */
@@ -72,6 +73,7 @@ struct _GstRtcBinData
   gpointer wanted_data;
   GPtrArray *connections; /* of GstRtcDataConnection */
   GSource *timer; /* for deadlines; NULL: none */
+  GSource *link_timer; /* for questions to peers; NULL: none */
 };
 
 /* gstrtcbindata.c */
@@ -98,6 +100,16 @@ void gst_rtc_bin_data_open_missing (gpointer self);
 
 /* Closes the channels that nobody took in time, and sets the timer for the others. Control loop. */
 void gst_rtc_bin_data_check_deadlines (gpointer self);
+
+/* gstrtcbindatalink.c: rtclink's own channel with peers that have it. The offerer opens it (control loop), the other
+ * one takes it; FALSE when CHANNEL is another one. */
+void gst_rtc_bin_data_open_link (GstRtcBinData *self, GstRtcTransport *transport);
+gboolean gst_rtc_bin_data_take_link (GstRtcBinData *self, GstRtcChannel *channel);
+gboolean gst_rtc_bin_data_get_clock_offset (GstRtcBinData *self, const gchar *peer_id, gint64 *offset, gint64 *bound);
+void gst_rtc_data_link_unref (gpointer link);
+
+/* Asks the peers for their time that are due. Control loop; SELF is a GstRtcBinData. */
+void gst_rtc_bin_data_ask_peers (gpointer self);
 
 /* gstrtcbindatareport.c: posts the element messages. Any thread. */
 void gst_rtc_data_entry_report_open (GstRtcDataEntry *entry);

@@ -109,10 +109,11 @@ gst_rtc_data_entry_report_closed (GstRtcDataEntry *entry, const GError *error)
 }
 
 void
-gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, GstStructure *stats)
+gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, const gchar *peer_id, GstStructure *stats)
 {
   GPtrArray *entries = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
   GValue array = G_VALUE_INIT, value = G_VALUE_INIT;
+  gint64 offset, bound;
 
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < self->entries->len; i++) {
@@ -130,5 +131,7 @@ gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, GstSt
     gst_value_array_append_and_take_value (&array, &value);
   }
   gst_structure_take_value (stats, "data-channels", &array);
+  if (gst_rtc_bin_data_get_clock_offset (self, peer_id, &offset, &bound))
+    gst_structure_set (stats, "clock-offset", G_TYPE_INT64, offset, "clock-offset-error", G_TYPE_INT64, bound, NULL);
   g_ptr_array_unref (entries);
 }

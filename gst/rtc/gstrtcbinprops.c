@@ -496,7 +496,8 @@ install_stats_property (GObjectClass *klass)
    * each with `label`, `protocol`, `state` (strings, W3C's), `id`, `max-retransmits` or `max-packet-lifetime` where
    * they are set (gint), `ordered`, `remote` (gboolean, whether the peer opened it), `messages-sent`, `bytes-sent`,
    * `messages-received`, `bytes-received`, `buffered-amount` (what waits to be sent) and `unread-amount` (what came and
-   * was not used yet; guint64).
+   * was not used yet; guint64). Of an rtcbin at the other end it also has `clock-offset` and `clock-offset-error`
+   * (gint64, microseconds): the peer's time of the day minus this machine's, and by how much that may be wrong at most.
    *
    * A line has `mid`, `kind`, `codec` (strings), `sends`, `receives` (gboolean) and `packets-`, `bytes-` and
    * `bitrate-`, each with `sent` or `received` behind it (guint64; bits a second). RTCP adds, with the meanings and

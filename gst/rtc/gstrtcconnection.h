@@ -54,6 +54,7 @@ struct _GstRtcConnection
   gpointer user_data;
   GstRtcConnectionChannelFunc channel_func;
   gpointer channel_data; /* borrowed */
+  gboolean peer_is_rtclink; /* and so has a channel of its own with us */
 
   gint ref_count; /* atomic */
 
@@ -80,7 +81,7 @@ GstRtcConnection *
 gst_rtc_connection_new (GstBin *parent, const GstRtcTransportClass *klass, const GstRtcTransportConfig *config,
     const gchar *session, GstRtcConnectionFunc func, gpointer user_data, GError **error);
 
-/* Who is told of data channels that the peer opens. Before the session begins. */
+/* Who is told of data channels that the peer opens. Before the session begins, as peer_is_rtclink. */
 void
 gst_rtc_connection_set_channel_func (GstRtcConnection *self, GstRtcConnectionChannelFunc func, gpointer channel_data);
 

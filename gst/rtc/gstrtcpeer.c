@@ -145,7 +145,10 @@ slot_open (GstRtcPeer *self, const gchar *session)
     return FALSE;
   }
   gst_rtc_connection_set_channel_func (self->next.connection, on_channel, self->bin->data);
-  gst_rtc_bin_data_add_connection (self->bin->data, self->next.connection, self->info->id);
+  self->next.connection->peer_is_rtclink =
+      self->info->features && g_strv_contains ((const gchar *const *)self->info->features, RTC_FEATURE_CHANNEL);
+  gst_rtc_bin_data_add_connection (
+      self->bin->data, self->next.connection, self->info->id, self->session.offerer == RTC_SESSION_OFFERER_US);
   return TRUE;
 }
 
@@ -524,7 +527,7 @@ gst_rtc_peer_make_stats (GstRtcPeer *self)
         gst_rtc_transport_state_to_string (connection->state), NULL);
     connection->transport->klass->add_stats (connection->transport, s);
     gst_rtc_peer_slot_add_stats (slot, s);
-    gst_rtc_bin_data_add_stats (self->bin->data, connection, s);
+    gst_rtc_bin_data_add_stats (self->bin->data, connection, self->info->id, s);
   }
   return s;
 }

@@ -1,0 +1,404 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+/* Data channels between two rtcbins, as an application has them. */
+
+#include "lib/testroom.h"
+
+#include <gst/check/gstcheck.h>
+#include <string.h>
+
+/* A pipeline with nothing else in it. */
+#define ALONE "pipeline.( " TEST_RTCBIN ")"
+#define WAIT (20 * G_TIME_SPAN_SECOND)
+
+/* A channel and what its signals told, "open", "close", "t:text", "b:size" */
+typedef struct
+{
+  GObject *channel;
+  GMutex lock;
+  GCond cond;
+  /* under lock */
+  GPtrArray *log;
+  guint seen; /* that were waited for */
+} App;
+
+static void
+note (App *app, gchar *text)
+{
+  g_mutex_lock (&app->lock);
+  g_ptr_array_add (app->log, text);
+  g_cond_broadcast (&app->cond);
+  g_mutex_unlock (&app->lock);
+}
+
+static void
+on_open (GObject *channel, const gchar *peer, gpointer app)
+{
+  note (app, g_strdup ("open"));
+}
+
+static void
+on_close (GObject *channel, const gchar *peer, const gchar *reason, gpointer app)
+{
+  note (app, g_strdup (reason ? "lost" : "close"));
+}
+
+static void
+on_error (GObject *channel, const gchar *peer, const gchar *reason, gpointer app)
+{
+  note (app, g_strdup_printf ("error: %s", reason));
+}
+
+static void
+on_string (GObject *channel, const gchar *peer, const gchar *text, gpointer app)
+{
+  note (app, g_strdup_printf ("t:%s", text));
+}
+
+static void
+on_data (GObject *channel, const gchar *peer, GBytes *data, gpointer app)
+{
+  note (app, g_strdup_printf ("b:%u", (guint)g_bytes_get_size (data)));
+}
+
+static App *
+app_new (TestPeer *peer, const gchar *label, const gchar *options)
+{
+  GstStructure *s = options ? gst_structure_from_string (options, NULL) : NULL;
+  App *app = g_new0 (App, 1);
+
+  g_mutex_init (&app->lock);
+  g_cond_init (&app->cond);
+  app->log = g_ptr_array_new_with_free_func (g_free);
+  g_signal_emit_by_name (test_peer_get_rtcbin (peer), "create-data-channel", label, s, &app->channel);
+  fail_unless (app->channel != NULL);
+  g_object_connect (app->channel, "signal::on-open", on_open, app, "signal::on-close", on_close, app,
+      "signal::on-error", on_error, app, "signal::on-message-string", on_string, app, "signal::on-message-data",
+      on_data, app, NULL);
+  g_clear_pointer (&s, gst_structure_free);
+  return app;
+}
+
+/* Once the pipelines are gone: no handler is on its way. */
+static void
+app_free (App *app)
+{
+  g_object_unref (app->channel);
+  g_ptr_array_unref (app->log);
+  g_mutex_clear (&app->lock);
+  g_cond_clear (&app->cond);
+  g_free (app);
+}
+
+/* TEXT is what is told next. */
+static void
+app_expect (App *app, const gchar *text)
+{
+  gint64 end = g_get_monotonic_time () + WAIT;
+  const gchar *got = NULL;
+
+  g_mutex_lock (&app->lock);
+  while (app->log->len <= app->seen && g_cond_wait_until (&app->cond, &app->lock, end))
+    ;
+  if (app->log->len > app->seen)
+    got = g_ptr_array_index (app->log, app->seen++);
+  g_mutex_unlock (&app->lock);
+  fail_unless (g_strcmp0 (got, text) == 0, "\"%s\" is told, not \"%s\"", got ? got : "(nothing)", text);
+}
+
+static gint
+compare (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const gchar *const *)a, *(const gchar *const *)b);
+}
+
+/* The next N, sorted. */
+static void
+app_expect_all (App *app, guint n, const gchar *text)
+{
+  gint64 end = g_get_monotonic_time () + WAIT;
+  GPtrArray *sorted = g_ptr_array_new ();
+  GString *got = g_string_new (NULL);
+
+  g_mutex_lock (&app->lock);
+  while (app->log->len < app->seen + n && g_cond_wait_until (&app->cond, &app->lock, end))
+    ;
+  for (guint i = 0; i < n && app->seen < app->log->len; i++)
+    g_ptr_array_add (sorted, g_ptr_array_index (app->log, app->seen++));
+  g_mutex_unlock (&app->lock);
+  g_ptr_array_sort (sorted, compare);
+  for (guint i = 0; i < sorted->len; i++)
+    g_string_append_printf (got, "%s ", (const gchar *)g_ptr_array_index (sorted, i));
+  fail_unless_equals_string (got->str, text);
+  g_string_free (got, TRUE);
+  g_ptr_array_unref (sorted);
+}
+
+static void
+app_say (App *app, const gchar *text)
+{
+  guint n = 0;
+
+  g_signal_emit_by_name (app->channel, "send-string", NULL, text, &n);
+  fail_unless_equals_int (n, 1);
+}
+
+static void
+app_send (App *app, gsize size)
+{
+  GBytes *data = g_bytes_new_take (g_malloc0 (size), size);
+  guint n = 0;
+
+  g_signal_emit_by_name (app->channel, "send-data", NULL, data, &n);
+  fail_unless_equals_int (n, 1);
+  g_bytes_unref (data);
+}
+
+typedef struct
+{
+  TestRoom *room;
+  TestPeer *a, *b;
+} Fixture;
+
+static void
+setup (Fixture *f)
+{
+  f->room = test_room_new ();
+  f->a = test_room_add (f->room, "a", "native", ALONE);
+  f->b = test_room_add (f->room, "b", "native", ALONE);
+}
+
+static void
+join (Fixture *f)
+{
+  test_room_join (f->room, f->a, f->b);
+}
+
+GST_START_TEST (both_ways)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", NULL);
+  b = app_new (f.b, "x", "o,opens=false");
+  join (&f);
+  app_expect (a, "open");
+  app_expect (b, "open");
+  app_say (a, "hello");
+  app_expect (b, "t:hello");
+  app_say (b, "");
+  app_expect (a, "t:");
+  app_send (a, 0);
+  app_send (a, 1 << 20);
+  app_expect (b, "b:0");
+  app_expect (b, "b:1048576");
+  /* The other side of a close. */
+  g_signal_emit_by_name (a->channel, "close");
+  app_expect (b, "close");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+/* What is said before there is a connection to wait for is said first. */
+GST_START_TEST (both_open)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", NULL);
+  b = app_new (f.b, "x", NULL);
+  join (&f);
+  for (guint i = 0; i < 2; i++) {
+    app_expect (a, "open");
+    app_expect (b, "open");
+  }
+  app_say (a, "1");
+  app_say (b, "2");
+  app_expect (b, "t:1");
+  app_expect (a, "t:2");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+GST_START_TEST (who_comes_later)
+{
+  Fixture f;
+  App *first, *a, *b;
+  GstMessage *message;
+  gboolean taken = TRUE;
+
+  setup (&f);
+  first = app_new (f.a, "first", NULL);
+  join (&f);
+  app_expect (first, "open");
+  gst_message_unref (test_peer_wait_message (f.b, "rtc-data-channel"));
+  /* On a connection that is there. */
+  a = app_new (f.a, "x", NULL);
+  app_expect (a, "open");
+  app_say (a, "1");
+  app_say (a, "2");
+  message = test_peer_wait_message (f.b, "rtc-data-channel");
+  fail_unless_equals_string (gst_structure_get_string (gst_message_get_structure (message), "label"), "x");
+  fail_unless (gst_structure_get_boolean (gst_message_get_structure (message), "taken", &taken) && !taken);
+  gst_message_unref (message);
+  b = app_new (f.b, "x", "o,opens=false");
+  app_expect (b, "open");
+  app_say (a, "3");
+  app_expect (b, "t:1");
+  app_expect (b, "t:2");
+  app_expect (b, "t:3");
+  test_room_free (f.room);
+  app_free (first);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_peer_leaves)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", NULL);
+  b = app_new (f.b, "x", "o,opens=false");
+  join (&f);
+  app_expect (a, "open");
+  app_expect (b, "open");
+  test_room_leave (f.room, f.b);
+  app_expect (a, "lost");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+static void
+request (Fixture *f, gboolean restart)
+{
+  RtcMessage *offer = test_room_wait_sent (f->room, f->a, RTC_MESSAGE_OFFER);
+  gchar *json = g_strdup_printf ("{\"type\":\"offer-request\",\"from\":\"b\",\"session\":\"%s\",\"restart\":%s}",
+      offer->session, restart ? "true" : "false");
+
+  test_peer_tell (f->a, json);
+  g_free (json);
+}
+
+GST_START_TEST (a_rebuilt_connection)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", NULL);
+  b = app_new (f.b, "x", "o,opens=false");
+  join (&f);
+  app_expect (a, "open");
+  app_expect (b, "open");
+  gst_message_unref (test_peer_wait_message (f.a, "rtc-peer-connected"));
+  gst_message_unref (test_peer_wait_message (f.b, "rtc-peer-connected"));
+  request (&f, FALSE);
+  app_expect (a, "lost");
+  app_expect (a, "open");
+  app_say (a, "again");
+  /* The new one may be told before the old one's end. */
+  app_expect_all (b, 3, "lost open t:again ");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_restart)
+{
+  Fixture f;
+  App *a, *b;
+  GstStructure *stats = NULL;
+  guint restarts = 0;
+
+  setup (&f);
+  a = app_new (f.a, "x", NULL);
+  b = app_new (f.b, "x", "o,opens=false");
+  join (&f);
+  app_expect (a, "open");
+  app_expect (b, "open");
+  gst_message_unref (test_peer_wait_message (f.a, "rtc-peer-connected"));
+  request (&f, TRUE);
+  for (guint i = 0; i < 200; i++) {
+    const GValue *peers;
+
+    app_say (a, "x");
+    app_expect (b, "t:x");
+    g_object_get (test_peer_get_rtcbin (f.a), "stats", &stats, NULL);
+    peers = gst_structure_get_value (stats, "peers");
+    gst_structure_get_uint (gst_value_get_structure (gst_value_array_get_value (peers, 0)), "ice-restarts", &restarts);
+    gst_structure_free (stats);
+  }
+  fail_unless (restarts > 0);
+  app_say (a, "after");
+  app_expect (b, "t:after");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+/* Both are the same machine. */
+GST_START_TEST (clocks)
+{
+  Fixture f;
+  gint64 offset = G_MAXINT64, bound = G_MAXINT64, end = g_get_monotonic_time () + WAIT;
+
+  setup (&f);
+  join (&f);
+  for (guint i = 0; i < 2; i++) {
+    TestPeer *peer = i ? f.b : f.a;
+    gboolean known = FALSE;
+
+    gst_message_unref (test_peer_wait_message (peer, "rtc-peer-connected"));
+    while (!known) {
+      GstStructure *stats = NULL;
+      const GValue *peers;
+
+      fail_unless (g_get_monotonic_time () < end, "the peer's clock is not known within 20 s");
+      g_object_get (test_peer_get_rtcbin (peer), "stats", &stats, NULL);
+      peers = gst_structure_get_value (stats, "peers");
+      known = gst_structure_get (gst_value_get_structure (gst_value_array_get_value (peers, 0)), "clock-offset",
+          G_TYPE_INT64, &offset, "clock-offset-error", G_TYPE_INT64, &bound, NULL);
+      gst_structure_free (stats);
+      g_thread_yield ();
+    }
+    fail_unless (ABS (offset) <= bound + 10, "%" G_GINT64_FORMAT " +- %" G_GINT64_FORMAT, offset, bound);
+  }
+  test_room_free (f.room);
+}
+GST_END_TEST;
+
+static Suite *
+rtcbindata_suite (void)
+{
+  Suite *s = suite_create ("rtcbindata");
+  TCase *tcase = tcase_create ("channels");
+
+  test_transports_load ();
+  suite_add_tcase (s, tcase);
+  tcase_add_test (tcase, both_ways);
+  tcase_add_test (tcase, both_open);
+  tcase_add_test (tcase, who_comes_later);
+  tcase_add_test (tcase, a_peer_leaves);
+  tcase_add_test (tcase, a_rebuilt_connection);
+  tcase_add_test (tcase, a_restart);
+  tcase_add_test (tcase, clocks);
+  return s;
+}
+
+GST_CHECK_MAIN (rtcbindata);
