@@ -294,6 +294,13 @@ is_as_written (const RtcSender *self, const RtcPacket *packet, guint64 seq)
   return written->seq == (guint32)seq && written->added == (guint32)packet->added;
 }
 
+/* Whether nothing was ever sent with that number, of those after the first: it was skipped. */
+static gboolean
+was_left_out (const RtcSender *self, guint64 seq)
+{
+  return (gint32)(self->written[seq % N_WRITTEN].seq - (guint32)seq) < 0;
+}
+
 /* NULL: it is not there any more, was there before the viewer came, is not there yet, or cannot be sent again. */
 static const RtcPacket *
 find_lost (const RtcSender *self, RtcHistory *history, guint16 low, guint64 *seq)
@@ -305,7 +312,7 @@ find_lost (const RtcSender *self, RtcHistory *history, guint16 low, guint64 *seq
     return NULL;
   *seq = self->highest - behind;
   packet = rtc_history_get (history, *seq - self->offset);
-  if (packet && self->written && !is_as_written (self, packet, *seq))
+  if (packet && self->written && !is_as_written (self, packet, *seq) && !was_left_out (self, *seq))
     return NULL;
   return packet;
 }
@@ -363,11 +370,16 @@ write_rtx (RtcSender *self, const RtcPacket *packet, guint64 seq, RtcSrtpSender 
 }
 
 static gsize
-write_again (RtcSender *self, const RtcPacket *packet, guint64 seq, RtcSrtpSender *srtp)
+write_again (RtcSender *self, const RtcPacket *packet, guint64 seq, RtcSrtpSender *srtp, guint16 *twcc)
 {
   const Template *template = &self->media[packet->audio_level >= 0];
+  Written *written = &self->written[seq % N_WRITTEN];
 
-  write_header (self, template, packet, seq, self->written[seq % N_WRITTEN].twcc, self->space);
+  if (was_left_out (self, seq)) {
+    *written = (Written){(guint32)seq, (guint32)packet->added, *twcc};
+    *twcc += template->twcc_at != 0;
+  }
+  write_header (self, template, packet, seq, written->twcc, self->space);
   self->stats.header_bytes_sent += template->size;
   return rtc_srtp_sender_protect (srtp, self->space, template->size, packet->payload, packet->size, seq);
 }
@@ -390,7 +402,7 @@ resend (RtcSender *self, const RtcPacket *packet, guint64 seq, RtcSrtpSender *sr
   self->stats.retransmitted_bytes_sent += packet->size;
   if (self->config.rtx_payload >= 0)
     return write_rtx (self, packet, seq, srtp, twcc);
-  return write_again (self, packet, seq, srtp);
+  return write_again (self, packet, seq, srtp, twcc);
 }
 
 guint

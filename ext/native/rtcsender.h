@@ -69,7 +69,8 @@ typedef void (*RtcSenderTransmit) (const guint8 *data, gsize size, gpointer user
 /* The viewer lacks packets (RFC 4585, section 6.2.1) of HISTORY, where the last one of rtc_sender_write() is from. What
  * is gone from there, or is from before the viewer came, is passed over. With RTX (RFC 4588) packets have the next TWCC
  * number. Without, they are the same to the last bit as before, for SRTP must not encrypt two packets under one number;
- * those of which the TWCC number is forgotten (1024 are remembered) are passed over, too. Each is sent again at most
+ * those of which the TWCC number is forgotten (1024 are remembered) are passed over, too. What was left out of
+ * rtc_sender_write() goes for the first time then. Each is sent again at most
  * once a round trip (100 ms while that is not known; one that is longer than those before counts an eighth), and all
  * together make at most a fifth of what was sent in the last second, or RTC_SENDER_MIN_RESENT packets where that is
  * more, so that a viewer who asks for all of it again and again costs little. NOW: microseconds, on the clock of
