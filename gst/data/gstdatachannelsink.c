@@ -408,6 +408,7 @@ gst_data_channel_sink_init (GstDataChannelSink *self)
   /* A message goes out when it comes, and a pipeline does not wait with its picture for the first one. */
   gst_base_sink_set_sync (GST_BASE_SINK (self), FALSE);
   gst_base_sink_set_async_enabled (GST_BASE_SINK (self), FALSE);
+  gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }
 
 static void

@@ -55,6 +55,9 @@ GST_DEBUG_CATEGORY (gst_data_channel_src_debug);
 
 #define TIME_TEXT_BIT (G_GUINT64_CONSTANT (1) << 63)
 
+/* Microseconds since 1970, some 146 years: what anybody says is kept below, so that it can be reckoned with. */
+#define MAX_WALL_TIME (G_MAXINT64 / (gint64)GST_USECOND / 2)
+
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
@@ -285,7 +288,7 @@ add_sender_time (GstDataChannelSrc *self, GstBuffer *buffer, const GstRtcSrcMess
   gint64 offset = 0, error_bound = 0;
   gboolean is_known = self->hub->klass->get_clock_offset (self->hub, peer_id, &offset, &error_bound);
   GstCaps *caps = gst_static_caps_get (&unix_caps);
-  gint64 local = MAX (captured - offset, 0);
+  gint64 local = CLAMP (captured - offset, 0, MAX_WALL_TIME);
   gint64 ago = g_get_real_time () - local;
 
   gst_buffer_add_reference_timestamp_meta (buffer, caps, local * GST_USECOND, GST_CLOCK_TIME_NONE);
@@ -314,7 +317,7 @@ unwrap (const GstRtcSrcMessage *message, gboolean *is_text, gint64 *time)
       || g_strcmp0 (message->link->channel->init.protocol, GST_RTC_DATA_TIME_PROTOCOL) != 0)
     return g_bytes_ref (message->bytes);
   word = GST_READ_UINT64_BE (data);
-  *time = MIN (word & ~TIME_TEXT_BIT, (guint64)(G_MAXINT64 / GST_USECOND));
+  *time = MIN (word & ~TIME_TEXT_BIT, (guint64)MAX_WALL_TIME);
   *is_text =
       (word & TIME_TEXT_BIT) != 0 && (size == 8 || g_utf8_validate_len ((const gchar *)data + 8, size - 8, NULL));
   return g_bytes_new_from_bytes (message->bytes, 8, size - 8);
