@@ -81,9 +81,8 @@ on_refused (const gchar *peer_id, const GError *error, gpointer user_data)
 void
 gst_data_channel_sink_attach (GstDataChannelSink *self)
 {
-  GstRtcChannelInit init = gst_rtc_channel_init_copy (&self->config.init);
   GstRtcDataUser user = {
-      .init = &init,
+      .init = &self->init,
       .opens = TRUE,
       .peer_id = self->config.peer_id,
       .channel = gst_rtc_sink_peer_on_channel,
@@ -92,13 +91,14 @@ gst_data_channel_sink_attach (GstDataChannelSink *self)
       .notify = gst_object_unref,
   };
 
+  gst_rtc_channel_init_clear (&self->init);
+  self->init = gst_rtc_channel_init_copy (&self->config.init);
   if (self->timestamps) {
-    g_free (init.protocol);
-    init.protocol = g_strdup (GST_RTC_DATA_TIME_PROTOCOL);
+    g_free (self->init.protocol);
+    self->init.protocol = g_strdup (GST_RTC_DATA_TIME_PROTOCOL);
   }
   self->attached = self->hub->klass->attach (self->hub, &user);
   self->is_closed = FALSE;
-  gst_rtc_channel_init_clear (&init);
 }
 
 void
@@ -391,6 +391,7 @@ gst_data_channel_sink_finalize (GObject *object)
 {
   GstDataChannelSink *self = GST_DATA_CHANNEL_SINK (object);
 
+  gst_rtc_channel_init_clear (&self->init);
   gst_rtc_data_config_clear (&self->config);
   g_ptr_array_unref (self->peers);
   g_cond_clear (&self->changed);

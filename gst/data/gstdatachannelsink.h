@@ -57,6 +57,7 @@ struct _GstDataChannelSink
 
   /* streaming thread and state changes */
   guint attached; /* 0: not */
+  GstRtcChannelInit init; /* of the channels that are wanted; stays as it is while attached */
   gboolean is_text; /* what the caps say */
   gint upstream_is_live; /* -1: not asked yet */
   gboolean is_closed; /* at EOS */

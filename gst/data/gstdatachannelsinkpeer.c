@@ -390,9 +390,10 @@ gst_rtc_sink_peer_on_channel (GstRtcChannel *channel, gpointer user_data)
   GstRtcSinkPeer *peer;
   Link *link;
 
-  if (sink->timestamps && g_strcmp0 (channel->init.protocol, GST_RTC_DATA_TIME_PROTOCOL) != 0) {
-    GST_WARNING_OBJECT (
-        sink, "peer %s opened \"%s\" without times; it is not used", channel->peer_id, channel->init.label);
+  /* One that the peer opened, with settings that were not asked for. */
+  if (!gst_rtc_channel_init_equal (&channel->init, &sink->init)) {
+    GST_DEBUG_OBJECT (
+        sink, "peer %s opened \"%s\" with other settings; it is not used", channel->peer_id, channel->init.label);
     return;
   }
   g_mutex_lock (&sink->lock);

@@ -36,7 +36,7 @@ enum
   GST_RTC_DATA_PROP_LAST,
 };
 
-/* The subprotocol of channels on which each message begins with its time (docs/design/data-channels.md). */
+/* The subprotocol of channels on which each message begins with its time (docs/design/data-elements.md). */
 #define GST_RTC_DATA_TIME_PROTOCOL "rtclink.time.1"
 
 void gst_rtc_data_config_init (GstRtcDataConfig *config);

@@ -208,6 +208,47 @@ GST_START_TEST (test_negotiated)
 }
 GST_END_TEST;
 
+/* What was captured a second before it was sent says so at the other end, once both know each other's clock. */
+GST_START_TEST (test_sender_time)
+{
+  gint64 end = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+  gboolean is_known = FALSE;
+  Fixture f;
+
+  setup (&f, "appsrc name=in format=time is-live=true ! datachannelsink label=x timestamps=true",
+      "datachannelsrc label=x timestamp-mode=sender" OUT);
+  for (guint i = 0; !is_known; i++) {
+    GstClockTime now = gst_element_get_current_running_time (get (f.a, "in"));
+    GstBuffer *buffer = make_buffer (100, i);
+    GstReferenceTimestampMeta *reference;
+    GstCustomMeta *meta;
+    GstSample *sample;
+    gint64 age, error_bound;
+
+    fail_unless (g_get_monotonic_time () < end, "the offset of the clocks did not become known");
+    g_usleep (10000);
+    GST_BUFFER_PTS (buffer) = now > GST_SECOND ? now - GST_SECOND : 0;
+    push (f.a, buffer);
+    sample = gst_app_sink_try_pull_sample (get (f.b, "out"), 20 * GST_MSECOND);
+    if (!sample)
+      continue;
+    buffer = gst_sample_get_buffer (sample);
+    fail_unless_equals_uint64 (gst_buffer_get_size (buffer), 100);
+    meta = gst_buffer_get_custom_meta (buffer, "GstRtcPeerMeta");
+    fail_unless (meta);
+    is_known =
+        gst_structure_get_int64 (gst_custom_meta_get_structure (meta), "clock-error", &error_bound) && now > GST_SECOND;
+    reference = gst_buffer_get_reference_timestamp_meta (buffer, NULL);
+    fail_unless (reference);
+    age = g_get_real_time () - (gint64)(reference->timestamp / GST_USECOND);
+    if (is_known)
+      fail_unless (age > 990000 && age < 5 * G_USEC_PER_SEC, "%" G_GINT64_FORMAT " us", age);
+    gst_sample_unref (sample);
+  }
+  test_room_free (f.room);
+}
+GST_END_TEST;
+
 static Suite *
 datachannels_suite (void)
 {
@@ -221,6 +262,7 @@ datachannels_suite (void)
   tcase_add_test (tests, test_end);
   tcase_add_test (tests, test_back_pressure);
   tcase_add_test (tests, test_negotiated);
+  tcase_add_test (tests, test_sender_time);
   return suite;
 }
 

@@ -283,21 +283,27 @@ GST_START_TEST (test_one_peer)
 }
 GST_END_TEST;
 
-/* Two channels to the same peer: messages go out once. */
+/* Two channels to the same peer: messages go out once, and never on one with other settings. */
 GST_START_TEST (test_both_opened_one)
 {
   Fixture *f = fixture_new (NULL, NULL);
-  g_autoptr (FakeChannel) own = NULL, theirs = NULL;
+  g_autoptr (FakeChannel) own = NULL, theirs = NULL, other = NULL;
 
+  fake_hub_set_slow (f->hub, TRUE);
   fake_hub_add_peer (f->hub, "a");
   own = fake_hub_get_channel (f->hub, "a");
-  theirs = fake_hub_open (f->hub, "a", "x", "");
+  other = fake_hub_open (f->hub, "a", "x", "another protocol");
   push (f, "1");
+  fake_channel_set_state (own, GST_RTC_CHANNEL_OPEN, NULL);
   fake_channel_expect (own, "1");
-  fake_channel_set_state (own, GST_RTC_CHANNEL_CLOSED, NULL);
+  theirs = fake_hub_open (f->hub, "a", "x", "");
   push (f, "2");
-  fake_channel_expect (theirs, "2");
+  fake_channel_expect (own, "2");
+  fake_channel_set_state (own, GST_RTC_CHANNEL_CLOSED, NULL);
+  push (f, "3");
+  fake_channel_expect (theirs, "3");
   fail_unless_equals_int (fake_channel_count (theirs), 0);
+  fail_unless_equals_int (fake_channel_count (other), 0);
   fixture_free (f);
 }
 GST_END_TEST;
