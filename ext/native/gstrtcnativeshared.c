@@ -26,8 +26,11 @@
  * date: else it would be late for ever, and newcomers would wait behind it. */
 #define TOO_LATE 300000
 #define UP_TO_DATE 50000
-/* Who asks to be let in is served between two lists when there are many. */
+/* Sockets have their turn between two lists, too: of TURN when there are many, and of LATE_TURN when lists are left
+ * out, so that newcomers get through their handshakes however little time there is. Microseconds. */
 #define SERVE_INTERVAL 5000
+#define TURN 1000
+#define LATE_TURN 100000
 /* Deadlines that are near each other are served together. */
 #define TIMER_GRAIN 5000
 /* Relays that are given back at the end take half a second when they do not answer. */
@@ -306,14 +309,16 @@ run_job (gpointer data)
   RtcHistory *history = get_history (self, job->track);
   guint64 first = rtc_history_get_next (history);
   gint64 now = g_get_monotonic_time ();
-  Keeping keeping = {self, history, now};
+  gboolean was_late = self->late;
+  Keeping keeping = {self, history};
 
+  self->late = now - job->posted > (was_late ? UP_TO_DATE : TOO_LATE);
   if (now - self->served > SERVE_INTERVAL) {
     self->served = now;
-    gst_rtc_poll_serve (self->poll);
+    gst_rtc_poll_serve (self->poll, self->late && !was_late ? LATE_TURN : TURN);
   }
+  keeping.now = g_get_monotonic_time ();
   gst_buffer_list_foreach (job->list, keep_packet, &keeping);
-  self->late = now - job->posted > (self->late ? UP_TO_DATE : TOO_LATE);
   if (self->late) {
     leave_out (job, rtc_history_get_next (history) - first);
     return;

@@ -44,9 +44,9 @@ struct _GstRtcPoll
 };
 
 void
-gst_rtc_poll_serve (GstRtcPoll *self)
+gst_rtc_poll_serve (GstRtcPoll *self, gint64 duration)
 {
-  gint64 until = g_get_monotonic_time () + MAX_TURN;
+  gint64 until = g_get_monotonic_time () + duration;
   struct epoll_event events[MAX_EVENTS];
   int n;
 
@@ -61,7 +61,7 @@ gst_rtc_poll_serve (GstRtcPoll *self)
         watch->func (watch->fd, watch->user_data);
     }
     g_ptr_array_set_size (self->removed, 0);
-  } while (n == MAX_EVENTS && g_get_monotonic_time () < until);
+  } while (n > 0 && g_get_monotonic_time () < until);
   self->dispatching = FALSE;
   if (self->after)
     self->after (self->after_data);
@@ -71,7 +71,7 @@ gst_rtc_poll_serve (GstRtcPoll *self)
 static gboolean
 poll_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  gst_rtc_poll_serve ((GstRtcPoll *)source);
+  gst_rtc_poll_serve ((GstRtcPoll *)source, MAX_TURN);
   return G_SOURCE_CONTINUE;
 }
 

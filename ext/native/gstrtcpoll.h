@@ -28,9 +28,10 @@ void gst_rtc_poll_remove (GstRtcPoll *poll, GstRtcWatch *watch);
 /* For those who watch nothing but have timers. Any thread. (transfer none) */
 GMainContext *gst_rtc_poll_get_timers (GstRtcPoll *poll);
 
-/* Loop thread, not from inside of a watch's function. Serves what can be read, for about a millisecond; the rest has
- * its turn again when the loop has done what else is due. It comes by itself; this is for work that takes longer. */
-void gst_rtc_poll_serve (GstRtcPoll *poll);
+/* Loop thread, not from inside of a watch's function. Serves what can be read until there is nothing more or DURATION
+ * microseconds are over; the rest has its turn again when the loop has done what else is due. It comes by itself, for a
+ * millisecond; this is for work that takes longer. */
+void gst_rtc_poll_serve (GstRtcPoll *poll, gint64 duration);
 
 /* FUNC is called when all that could be read was served. */
 void gst_rtc_poll_set_after (GstRtcPoll *poll, GstRtcLoopFunc func, gpointer user_data);
