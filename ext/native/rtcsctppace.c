@@ -17,7 +17,10 @@
 #define MAX_QUEUE (50 * RTC_SCTP_MS)
 #define MIN_QUEUE (4 * RTC_SCTP_MS)
 #define NEAR (1 * RTC_SCTP_MS) /* a base below this is of one machine, or of one cable */
-#define MIN_QUEUE_NEAR 100
+#define MIN_QUEUE_NEAR 150
+/* There, who is to answer waits for its turn longer than any packet for the line. */
+#define MIN_WINDOW_NEAR (16 * RTC_SCTP_MTU)
+#define MIN_ROUND (1 * RTC_SCTP_MS)
 
 /* Bytes that grow the window each round besides: what makes those who share a queue equal in the end. */
 #define STEP (2 * RTC_SCTP_MTU)
@@ -51,17 +54,23 @@ rtc_sctp_pace_init (RtcSctp *self)
   pace->budget = FIRST_WINDOW;
 }
 
+static gsize
+get_min_window (const RtcSctpPace *pace)
+{
+  return pace->base >= 0 && pace->base < NEAR ? MIN_WINDOW_NEAR : MIN_WINDOW;
+}
+
 static void
 set_window (RtcSctpPace *pace, gsize window)
 {
-  pace->window = pace->goal = CLAMP (window, MIN_WINDOW, RTC_SCTP_BUFFER);
+  pace->window = pace->goal = CLAMP (window, get_min_window (pace), RTC_SCTP_BUFFER);
 }
 
 /* Not at once: nothing could be sent for a part of a round trip, and something short may want to. */
 static void
 narrow (RtcSctpPace *pace, gsize window)
 {
-  pace->goal = CLAMP (window, MIN_WINDOW, pace->window);
+  pace->goal = MIN (MAX (window, get_min_window (pace)), pace->window);
   pace->is_starting = FALSE;
 }
 
@@ -232,6 +241,7 @@ end_round (RtcSctp *self, gint64 now)
   pace->least = -1;
   pace->is_full = FALSE;
   pace->round_end = self->packet;
+  pace->round_at = now;
 }
 
 void
@@ -245,7 +255,7 @@ rtc_sctp_pace_acked (RtcSctp *self, gsize bytes, gint64 now)
     set_window (pace, pace->window + bytes);
   if (pace->goal < pace->window)
     pace->window = MAX (pace->goal, MIN (pace->window, self->flight + bytes / 2));
-  if (self->any_acked && rtc_sctp_before (pace->round_end, self->newest_acked))
+  if (self->any_acked && rtc_sctp_before (pace->round_end, self->newest_acked) && now - pace->round_at >= MIN_ROUND)
     end_round (self, now);
 }
 

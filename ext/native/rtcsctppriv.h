@@ -104,6 +104,7 @@ typedef struct
 
   /* a round: until something is acknowledged that was sent after it began */
   guint32 round_end; /* packet: the last one that was sent before */
+  gint64 round_at; /* when it began: it lasts a millisecond at least */
   gint64 least; /* round trip of this round; -1: none */
 
   /* the way without a queue: the least round trip of this and of the last period */
