@@ -23,7 +23,8 @@
  *   `max-packet-lifetime` (gint), `ordered`, `negotiated` (gboolean), `priority` (guint), `remote` (gboolean: the peer
  *   opened it), `taken` (gboolean: somebody here is attached to it; otherwise it is closed after 10 s),
  * * `rtc-data-channel-closed`: `label`, `protocol`, `id`, `remote`, `code` (`closed`, `link`, `peer`, `not-taken`,
- * ...), `reason` (a sentence), `lost-messages`, `lost-bytes` (guint64: what the peer sent and nobody took),
+ * ...), `reason` (a sentence), `lost-messages`, `lost-bytes` (guint64: what the peer sent and nobody took), `stats`
+ * (its last ones, as in #GstRtcBin:stats; `messages-dropped` are those that were not sent any more),
  * * `rtc-peer-failed`: `stage` (`negotiation`, `ice`, `dtls` or `media`), `code` (as in the signaling protocol),
  * `reason` (a sentence: what was tried and what did not match), `retries` (whether it is tried again by itself).
  *

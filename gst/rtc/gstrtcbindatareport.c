@@ -38,6 +38,7 @@ get_code (const GError *error)
 static void
 add_end (GstStructure *s, GstRtcDataEntry *entry, const GError *error)
 {
+  GstStructure *stats = gst_rtc_channel_make_stats (entry->channel);
   guint64 lost, lost_bytes;
   gboolean late;
 
@@ -53,7 +54,9 @@ add_end (GstStructure *s, GstRtcDataEntry *entry, const GError *error)
         "Nobody here took it: no element and no application is attached to its label", NULL);
   else
     gst_structure_set (s, "code", G_TYPE_STRING, "closed", "reason", G_TYPE_STRING, "It was closed", NULL);
-  gst_structure_set (s, "lost-messages", G_TYPE_UINT64, lost, "lost-bytes", G_TYPE_UINT64, lost_bytes, NULL);
+  gst_structure_set (s, "lost-messages", G_TYPE_UINT64, lost, "lost-bytes", G_TYPE_UINT64, lost_bytes, "stats",
+      GST_TYPE_STRUCTURE, stats, NULL);
+  gst_structure_free (stats);
 }
 
 /* On the control loop: what hears of it may ask for rtcbin's stats, which a transport's thread must not wait for. */

@@ -310,6 +310,13 @@ count_tracks (GstRtcBin *self, guint counts[2])
   g_mutex_unlock (&self->tracks_lock);
 }
 
+/* Whether there is something to connect for without a stream. */
+static gboolean
+wants_data (GstRtcBin *self)
+{
+  return self->transport && self->transport->open_channel && gst_rtc_bin_data_is_wanted (self->data);
+}
+
 void
 gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
 {
@@ -325,8 +332,8 @@ gst_rtc_bin_fill_signal_info (GstRtcBin *self, GstQuery *query)
   if (settings.turn_server)
     urls[n++] = settings.turn_server;
   gst_rtc_signal_query_set (query,
-      &(GstRtcSignalInfo){counts[0] + counts[1] > 0 || gst_rtc_bin_data_is_wanted (self->data),
-          counts[GST_RTC_KIND_VIDEO], counts[GST_RTC_KIND_AUDIO], self->transport && self->transport->make_restart,
+      &(GstRtcSignalInfo){counts[0] + counts[1] > 0 || wants_data (self), counts[GST_RTC_KIND_VIDEO],
+          counts[GST_RTC_KIND_AUDIO], self->transport && self->transport->make_restart,
           self->transport && self->transport->open_channel ? features : NULL, n ? urls : NULL});
   gst_rtc_bin_settings_clear (&settings);
 }
@@ -341,7 +348,7 @@ tell_counts (GstRtcBin *self)
   message->has_tracks = TRUE;
   message->n_video = counts[GST_RTC_KIND_VIDEO];
   message->n_audio = counts[GST_RTC_KIND_AUDIO];
-  message->role = counts[0] + counts[1] || gst_rtc_bin_data_is_wanted (self->data) ? RTC_ROLE_BOTH : RTC_ROLE_RECEIVE;
+  message->role = counts[0] + counts[1] || wants_data (self) ? RTC_ROLE_BOTH : RTC_ROLE_RECEIVE;
   gst_rtc_bin_send (self, message);
 }
 

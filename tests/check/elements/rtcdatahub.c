@@ -142,6 +142,7 @@ expect_closed (FakeLink *link, const gchar *label, const gchar *code, guint64 lo
   fail_unless (gst_structure_get_string (s, "reason") != NULL);
   fail_unless (gst_structure_get_uint64 (s, "lost-messages", &n));
   fail_unless_equals_uint64 (n, lost);
+  fail_unless (gst_structure_has_field_typed (s, "stats", GST_TYPE_STRUCTURE));
   gst_message_unref (message);
 }
 

@@ -1,0 +1,183 @@
+/* rtclink: WebRTC as parts of a GStreamer pipeline
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "rtcdatalog.h"
+
+#define OVERHEAD 64
+#define TELL_BYTES (64 * 1024)
+#define TELL_MESSAGES 64
+#define TELL_AFTER 50000
+
+typedef struct
+{
+  gboolean is_text;
+  GBytes *message;
+} Entry;
+
+struct _RtcDataLog
+{
+  gsize max_bytes, bytes;
+  GQueue entries; /* of Entry, from the first that is not acknowledged */
+  GList *next; /* the first that was not sent on this connection; NULL: all were */
+  guint64 first; /* number of the first entry */
+  guint64 ever_sent; /* how many were sent on any connection */
+  guint64 sent; /* on this one: those before it included */
+  gboolean cut;
+};
+
+static void
+entry_free (gpointer data)
+{
+  Entry *entry = data;
+
+  g_bytes_unref (entry->message);
+  g_free (entry);
+}
+
+RtcDataLog *
+rtc_data_log_new (gsize max_bytes)
+{
+  RtcDataLog *self = g_new0 (RtcDataLog, 1);
+
+  self->max_bytes = max_bytes;
+  g_queue_init (&self->entries);
+  return self;
+}
+
+void
+rtc_data_log_free (RtcDataLog *self)
+{
+  g_queue_clear_full (&self->entries, entry_free);
+  g_free (self);
+}
+
+static gsize
+get_cost (GBytes *message)
+{
+  return g_bytes_get_size (message) + OVERHEAD;
+}
+
+gboolean
+rtc_data_log_add (RtcDataLog *self, gboolean is_text, GBytes *message)
+{
+  gsize cost = get_cost (message);
+  Entry *entry;
+
+  if (self->entries.length > 0 && (self->bytes >= self->max_bytes || cost > self->max_bytes - self->bytes))
+    return FALSE;
+  entry = g_new (Entry, 1);
+  *entry = (Entry){is_text, g_bytes_ref (message)};
+  g_queue_push_tail (&self->entries, entry);
+  self->bytes += cost;
+  if (!self->next)
+    self->next = self->entries.tail;
+  return TRUE;
+}
+
+GBytes *
+rtc_data_log_next (RtcDataLog *self, gboolean *is_text)
+{
+  Entry *entry;
+
+  if (self->cut || !self->next)
+    return NULL;
+  entry = self->next->data;
+  self->next = self->next->next;
+  self->sent++;
+  self->ever_sent = MAX (self->ever_sent, self->sent);
+  *is_text = entry->is_text;
+  return entry->message;
+}
+
+static void
+drop (RtcDataLog *self, guint64 delivered)
+{
+  while (self->first < delivered) {
+    Entry *entry;
+
+    if (self->next == self->entries.head)
+      self->next = self->next->next;
+    entry = g_queue_pop_head (&self->entries);
+    self->bytes -= get_cost (entry->message);
+    entry_free (entry);
+    self->first++;
+  }
+}
+
+gboolean
+rtc_data_log_acknowledged (RtcDataLog *self, guint64 delivered)
+{
+  if (self->cut || delivered < self->first || delivered > self->sent)
+    return FALSE;
+  drop (self, delivered);
+  return TRUE;
+}
+
+void
+rtc_data_log_cut (RtcDataLog *self)
+{
+  self->cut = TRUE;
+}
+
+gboolean
+rtc_data_log_resume (RtcDataLog *self, guint64 delivered)
+{
+  if (!self->cut || delivered < self->first || delivered > self->ever_sent)
+    return FALSE;
+  drop (self, delivered);
+  self->cut = FALSE;
+  self->sent = delivered;
+  self->next = self->entries.head;
+  return TRUE;
+}
+
+gsize
+rtc_data_log_get_bytes (const RtcDataLog *self)
+{
+  return self->bytes;
+}
+
+guint64
+rtc_data_log_get_added (const RtcDataLog *self)
+{
+  return self->first + self->entries.length;
+}
+
+guint
+rtc_data_tally_begin (RtcDataTally *self)
+{
+  /* Told with the beginning. */
+  rtc_data_tally_told (self);
+  return ++self->connection;
+}
+
+gboolean
+rtc_data_tally_take (RtcDataTally *self, guint connection, gsize size, gint64 now)
+{
+  if (connection != self->connection)
+    return FALSE;
+  if (self->delivered == self->told)
+    self->untold_since = now;
+  self->delivered++;
+  self->untold_bytes += size;
+  return TRUE;
+}
+
+gint64
+rtc_data_tally_get_deadline (const RtcDataTally *self)
+{
+  if (self->delivered == self->told)
+    return -1;
+  if (self->untold_bytes >= TELL_BYTES || self->delivered - self->told >= TELL_MESSAGES)
+    return 0;
+  return self->untold_since + TELL_AFTER;
+}
+
+void
+rtc_data_tally_told (RtcDataTally *self)
+{
+  self->told = self->delivered;
+  self->untold_bytes = 0;
+}
