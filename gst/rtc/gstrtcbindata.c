@@ -85,26 +85,37 @@ find_users (GstRtcBinData *self, GstRtcDataEntry *entry)
   return found;
 }
 
-/* Under the lock. */
+/* Under the lock, so that whoever attaches and whoever leaves agree whether messages wait. */
 static void
 set_taken (GstRtcDataEntry *entry, gboolean taken)
 {
+  gboolean waits = !taken && entry->channel->is_remote;
+
   entry->taken = taken;
-  entry->deadline = taken || !entry->channel->is_remote
-      ? 0
-      : g_get_monotonic_time () + GST_RTC_BIN_DATA_TAKE_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
+  entry->deadline = waits ? g_get_monotonic_time () + GST_RTC_BIN_DATA_TAKE_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND : 0;
+  if (waits)
+    gst_rtc_channel_hold (entry->channel);
+}
+
+/* Its users were told: they get what waited. */
+static void
+release_entry (GstRtcBinData *self, GstRtcDataEntry *entry)
+{
+  gst_rtc_channel_release (entry->channel);
+  g_mutex_lock (&self->lock);
+  if (!entry->taken && entry->channel->is_remote)
+    gst_rtc_channel_hold (entry->channel); /* they left meanwhile */
+  g_mutex_unlock (&self->lock);
 }
 
 /* Nobody is attached to it (any more). */
 static void
 leave_entry (GstRtcBinData *self, GstRtcDataEntry *entry)
 {
-  if (entry->channel->is_remote) {
-    gst_rtc_channel_hold (entry->channel);
+  if (entry->channel->is_remote)
     gst_rtc_bin_data_post (self, gst_rtc_bin_data_check_deadlines);
-  } else {
+  else
     gst_rtc_channel_close (entry->channel);
-  }
 }
 
 /* From now on users are told of it: those that are there in the end of this, the others in attach(). Under the lock,
@@ -120,7 +131,7 @@ show_entry (GstRtcBinData *self, GstRtcDataEntry *entry)
   for (guint i = 0; i < users->len; i++)
     tell_user (g_ptr_array_index (users, i), entry);
   if (users->len > 0)
-    gst_rtc_channel_release (entry->channel);
+    release_entry (self, entry);
   else
     leave_entry (self, entry);
   g_ptr_array_unref (users);
@@ -262,7 +273,7 @@ attach (GstRtcDataHub *hub, const GstRtcDataUser *from)
     GstRtcDataEntry *entry = g_ptr_array_index (there, i);
 
     tell_user (user, entry);
-    gst_rtc_channel_release (entry->channel);
+    release_entry (self, entry);
   }
   if (first)
     gst_rtc_bin_data_post (self, tell_wanted);

@@ -121,12 +121,13 @@ gst_rtc_bin_install_signals (GType type)
    *   `on-message-string` (`peer-id`, text), `on-message-data` (`peer-id`, #GBytes), `on-buffered-amount-low`
    *   (`peer-id`);
    * * actions `send-string` (`peer-id` or NULL for all, text), `send-data` (the same, #GBytes), which return to how
-   * many peers it goes, `get-buffered-amount` (`peer-id` or NULL) and `close`.
+   * many peers it goes, `get-buffered-amount` (`peer-id` or NULL), `open` (when the signals are connected) and `close`.
    *
    * |[<!-- language="Python" -->
    * chat = rtc.emit ("create-data-channel", "chat", None)
    * chat.connect ("on-message-string", lambda chat, peer, text: print (peer, text))
-   * chat.emit ("send-string", None, "hello")
+   * chat.connect ("on-open", lambda chat, peer: chat.emit ("send-string", peer, "hello"))
+   * chat.emit ("open")
    * ]|
    *
    * Returns: (transfer full) (nullable): a GstRtcDataChannel; NULL, with a warning, when the options make no sense

@@ -31,6 +31,7 @@ enum
   SIGNAL_SEND_DATA,
   SIGNAL_SEND_STRING,
   SIGNAL_GET_BUFFERED_AMOUNT,
+  SIGNAL_OPEN,
   SIGNAL_CLOSE,
   N_SIGNALS,
 };
@@ -44,10 +45,14 @@ typedef struct
   GWeakRef object;
   GstRtcBinData *data;
   GstRtcChannelInit init;
+  gboolean opens;
+  gchar *peer_id;
 
   GMutex lock;
   /* under lock */
+  gboolean opened; /* or closed: once */
   GPtrArray *channels; /* of GstRtcChannel, CONNECTING or OPEN */
+  GHashTable *told; /* of them, for which on-open is on its way */
 } Inner;
 
 struct _GstRtcDataChannel
@@ -77,7 +82,9 @@ inner_unref (gpointer data)
   if (!g_atomic_int_dec_and_test (&inner->ref_count))
     return;
   g_ptr_array_unref (inner->channels);
+  g_hash_table_unref (inner->told);
   gst_rtc_channel_init_clear (&inner->init);
+  g_free (inner->peer_id);
   gst_rtc_data_hub_unref (gst_rtc_bin_data_get_hub (inner->data));
   g_weak_ref_clear (&inner->object);
   g_mutex_clear (&inner->lock);
@@ -155,18 +162,35 @@ post (Inner *inner, guint signal, const gchar *peer_id, const gchar *text)
   gst_rtc_bin_data_post_full (inner->data, emit, event, event_free);
 }
 
+/* Before what comes on it, whichever thread sees first that it is open. */
+static void
+tell_open (Inner *inner, GstRtcChannel *channel)
+{
+  g_mutex_lock (&inner->lock);
+  if (g_hash_table_add (inner->told, channel))
+    post (inner, SIGNAL_ON_OPEN, channel->peer_id, NULL);
+  g_mutex_unlock (&inner->lock);
+}
+
+static void
+forget_channel (Inner *inner, GstRtcChannel *channel)
+{
+  g_mutex_lock (&inner->lock);
+  g_hash_table_remove (inner->told, channel);
+  g_ptr_array_remove (inner->channels, channel);
+  g_mutex_unlock (&inner->lock);
+}
+
 static void
 on_state (GstRtcChannel *channel, GstRtcChannelState state, const GError *error, gpointer user_data)
 {
   Inner *inner = user_data;
 
   if (state == GST_RTC_CHANNEL_OPEN)
-    post (inner, SIGNAL_ON_OPEN, channel->peer_id, NULL);
+    tell_open (inner, channel);
   if (state != GST_RTC_CHANNEL_CLOSED)
     return;
-  g_mutex_lock (&inner->lock);
-  g_ptr_array_remove (inner->channels, channel);
-  g_mutex_unlock (&inner->lock);
+  forget_channel (inner, channel);
   post (inner, SIGNAL_ON_CLOSE, channel->peer_id, error ? error->message : NULL);
 }
 
@@ -176,6 +200,7 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 ar
   Inner *inner = user_data;
   Event *event = g_new0 (Event, 1);
 
+  tell_open (inner, channel);
   event->inner = inner_ref (inner);
   event->signal = is_text ? SIGNAL_ON_MESSAGE_STRING : SIGNAL_ON_MESSAGE_DATA;
   event->peer_id = g_strdup (channel->peer_id);
@@ -205,13 +230,11 @@ on_channel (GstRtcChannel *channel, gpointer user_data)
   gst_rtc_channel_set_low_threshold (channel, LOW_THRESHOLD);
   state = gst_rtc_channel_add_listener (channel, &channel_events, inner_ref (inner), inner_unref);
   if (state == GST_RTC_CHANNEL_OPEN)
-    post (inner, SIGNAL_ON_OPEN, channel->peer_id, NULL);
+    tell_open (inner, channel);
   if (state != GST_RTC_CHANNEL_CLOSED)
     return;
   gst_rtc_channel_remove_listener (channel, inner);
-  g_mutex_lock (&inner->lock);
-  g_ptr_array_remove (inner->channels, channel);
-  g_mutex_unlock (&inner->lock);
+  forget_channel (inner, channel);
 }
 
 static void
@@ -312,12 +335,33 @@ get_buffered_amount_action (GstRtcDataChannel *self, const gchar *peer_id)
 }
 
 static void
+open_action (GstRtcDataChannel *self)
+{
+  GstRtcDataHub *hub = gst_rtc_bin_data_get_hub (self->inner->data);
+  Inner *inner = self->inner;
+  gboolean opened;
+
+  g_mutex_lock (&inner->lock);
+  opened = inner->opened;
+  inner->opened = TRUE;
+  g_mutex_unlock (&inner->lock);
+  if (!opened)
+    g_atomic_int_set (&self->attached,
+        hub->klass->attach (hub,
+            &(GstRtcDataUser){
+                &inner->init, inner->opens, inner->peer_id, on_channel, on_refused, inner_ref (inner), inner_unref}));
+}
+
+static void
 close_action (GstRtcDataChannel *self)
 {
   GstRtcDataHub *hub = gst_rtc_bin_data_get_hub (self->inner->data);
   guint id = g_atomic_int_get (&self->attached);
   GPtrArray *channels;
 
+  g_mutex_lock (&self->inner->lock);
+  self->inner->opened = TRUE;
+  g_mutex_unlock (&self->inner->lock);
   if (!id || !g_atomic_int_compare_and_exchange (&self->attached, id, 0))
     return;
   hub->klass->detach (hub, id);
@@ -475,6 +519,16 @@ install_actions (GType type)
   signals[SIGNAL_GET_BUFFERED_AMOUNT] =
       ACTION ("get-buffered-amount", get_buffered_amount_action, G_TYPE_UINT64, 1, G_TYPE_STRING);
   /**
+   * GstRtcDataChannel::open:
+   * @object: the channel
+   *
+   * The handlers are connected: from now on there is a channel with each peer, and what comes is told. Once; what was
+   * closed is not opened again.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_OPEN] = ACTION ("open", open_action, G_TYPE_NONE, 0);
+  /**
    * GstRtcDataChannel::close:
    * @object: the channel
    *
@@ -501,7 +555,6 @@ gst_rtc_data_channel_class_init (GstRtcDataChannelClass *klass)
 GstRtcDataChannel *
 gst_rtc_data_channel_new (GstRtcBinData *data, const gchar *label, const GstStructure *options, GError **error)
 {
-  GstRtcDataHub *hub = gst_rtc_bin_data_get_hub (data);
   GstRtcDataOptions read;
   GstRtcDataChannel *self;
   Inner *inner;
@@ -512,13 +565,12 @@ gst_rtc_data_channel_new (GstRtcBinData *data, const gchar *label, const GstStru
   inner = self->inner = g_new0 (Inner, 1);
   inner->ref_count = 1;
   g_weak_ref_init (&inner->object, self);
-  inner->data = (GstRtcBinData *)gst_rtc_data_hub_ref (hub);
+  inner->data = (GstRtcBinData *)gst_rtc_data_hub_ref (gst_rtc_bin_data_get_hub (data));
   inner->init = gst_rtc_channel_init_copy (&read.init);
+  inner->opens = read.opens;
+  inner->peer_id = g_strdup (read.peer_id);
   g_mutex_init (&inner->lock);
   inner->channels = g_ptr_array_new_with_free_func (gst_rtc_channel_unref);
-  g_atomic_int_set (&self->attached,
-      hub->klass->attach (hub,
-          &(GstRtcDataUser){
-              &read.init, read.opens, read.peer_id, on_channel, on_refused, inner_ref (inner), inner_unref}));
+  inner->told = g_hash_table_new (NULL, NULL);
   return self;
 }

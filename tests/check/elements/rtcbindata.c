@@ -78,6 +78,7 @@ app_new (TestPeer *peer, const gchar *label, const gchar *options)
   g_object_connect (app->channel, "signal::on-open", on_open, app, "signal::on-close", on_close, app,
       "signal::on-error", on_error, app, "signal::on-message-string", on_string, app, "signal::on-message-data",
       on_data, app, NULL);
+  g_signal_emit_by_name (app->channel, "open");
   g_clear_pointer (&s, gst_structure_free);
   return app;
 }

@@ -67,6 +67,11 @@ GST_START_TEST (an_application)
   g_signal_connect (channel, "on-error", G_CALLBACK (app_log), &user);
   g_signal_connect (channel, "on-message-string", G_CALLBACK (app_log), &user);
   g_signal_connect (channel, "on-message-data", G_CALLBACK (app_data), &user);
+  fake_link_offer (&link, "early", "0");
+  fake_link_settle (&link);
+  expect (user.said, "");
+  fake_link_leave (&link, "early");
+  g_signal_emit_by_name (channel, "open");
   g_signal_emit_by_name (channel, "send-string", NULL, "nobody", &n);
   fail_unless_equals_int (n, 0);
   a = fake_link_offer (&link, "a", "1");
@@ -104,6 +109,7 @@ GST_START_TEST (an_application)
   fake_transport_open_remote (b, "y");
   options = gst_structure_new ("o", "opens", G_TYPE_BOOLEAN, FALSE, "peer-id", G_TYPE_STRING, "b", NULL);
   g_signal_emit_by_name (link.rtcbin, "create-data-channel", "y", options, &channel);
+  g_signal_emit_by_name (channel, "open");
   g_signal_emit_by_name (channel, "send-string", NULL, "1", &n);
   fail_unless_equals_int (n, 1);
   g_signal_emit_by_name (channel, "close");
