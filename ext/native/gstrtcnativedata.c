@@ -270,8 +270,10 @@ gst_rtc_native_data_begin (GstRtcNativeData *self)
   self->is_woken = TRUE;
   g_mutex_unlock (&self->lock);
   rtc_data_begin (self->engine, self->now);
-  if (self->t)
+  if (self->t) {
+    rtc_dtls_hold (rtc_endpoint_get_dtls (self->t->endpoint));
     g_ptr_array_add (self->t->shared->begun, self);
+  }
 }
 
 /* What is wanted of channels since the loop looked last. */
@@ -302,8 +304,10 @@ gst_rtc_native_data_end (GstRtcNativeData *self)
   if (t)
     gst_rtc_native_shared_gather (t);
   rtc_data_end (self->engine);
-  if (t)
+  if (t) {
     gst_rtc_native_shared_release (t);
+    rtc_dtls_release (rtc_endpoint_get_dtls (t->endpoint));
+  }
   self->is_begun = FALSE;
   for (guint i = self->busy->len; i-- > 0;) {
     if (i < self->busy->len)

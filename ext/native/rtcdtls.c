@@ -51,6 +51,7 @@ struct _RtcDtls
   gboolean is_running; /* in take(), start() or tick() */
   gboolean is_in_ssl; /* which does not bear being called again */
   gboolean close_wanted;
+  gboolean is_held;
 };
 
 static void
@@ -172,6 +173,8 @@ deliver (RtcDtls *dtls)
       break;
     if (size > 0) {
       dtls->events->data (dtls, data, size, dtls->user_data);
+      if (!dtls->wire.input && !SSL_has_pending (dtls->ssl))
+        break;
     } else if (error == SSL_ERROR_ZERO_RETURN) {
       set_state (dtls, RTC_DTLS_CLOSED, NULL);
     } else if (error != SSL_ERROR_WANT_READ) {
@@ -293,6 +296,14 @@ keep_datagram (RtcDtls *dtls, const guint8 *data, gsize size)
   dtls->waiting[dtls->n_waiting++] = g_bytes_new (data, size);
 }
 
+/* 20 KB, which are needed again only when something comes or goes. */
+static void
+free_buffers (RtcDtls *dtls)
+{
+  if (dtls->ssl && dtls->state != RTC_DTLS_HANDSHAKE && !dtls->is_held)
+    SSL_free_buffers (dtls->ssl);
+}
+
 /* The end of each call from outside that is not inside of another one. */
 static void
 finish (RtcDtls *dtls)
@@ -311,9 +322,7 @@ finish (RtcDtls *dtls)
   dtls->is_running = FALSE;
   if (dtls->state == RTC_DTLS_FAILED)
     g_clear_pointer (&dtls->ssl, SSL_free);
-  /* 20 KB, which are needed again only when something comes or goes. */
-  if (dtls->ssl && dtls->state != RTC_DTLS_HANDSHAKE)
-    SSL_free_buffers (dtls->ssl);
+  free_buffers (dtls);
 }
 
 void
@@ -450,6 +459,20 @@ rtc_dtls_send (RtcDtls *dtls, const guint8 *data, gsize size)
   if (!dtls->is_running)
     finish (dtls);
   return written == (gint)size;
+}
+
+void
+rtc_dtls_hold (RtcDtls *dtls)
+{
+  dtls->is_held = TRUE;
+}
+
+void
+rtc_dtls_release (RtcDtls *dtls)
+{
+  dtls->is_held = FALSE;
+  if (!dtls->is_running && !dtls->is_in_ssl)
+    free_buffers (dtls);
 }
 
 void

@@ -94,6 +94,11 @@ gboolean rtc_dtls_get_srtp_keys (RtcDtls *dtls, RtcSrtpKeys *ours, RtcSrtpKeys *
 /* One SCTP packet, of 1 to 2048 bytes. FALSE unless CONNECTED. */
 gboolean rtc_dtls_send (RtcDtls *dtls, const guint8 *data, gsize size);
 
+/* Between these much is sent or taken: buffers are kept that are given back otherwise. Any number of hold() may go with
+ * one release(). */
+void rtc_dtls_hold (RtcDtls *dtls);
+void rtc_dtls_release (RtcDtls *dtls);
+
 /* Sends close_notify, once, when the handshake was complete. Nothing is sent or delivered after it. */
 void rtc_dtls_close (RtcDtls *dtls);
 
