@@ -72,6 +72,8 @@ static const struct
     {"libdatachannel-calls.sdp", "VP8 OPUS", "libdatachannel-calls-vp8-opus.sdp"},
     {"libdatachannel-watches.sdp", "VP8", "libdatachannel-watches-vp8.sdp"},
     {"janus-streams.sdp", "-", "janus-streams-nothing.sdp"},
+    {"aiortc-data.sdp", "-", "aiortc-data-nothing.sdp"},
+    {"pion-data.sdp", "VP8", "pion-data-vp8.sdp"},
 };
 
 static void

@@ -124,6 +124,10 @@ static const struct
     {3, "watches.chromium.sdp", "0 receive VP8/96+97 1 2, 1 receive OPUS/111 1 2", NULL},
     {3, "watches.firefox.sdp", "0 receive VP8/96+97 1 2, 1 receive OPUS/111 1 2", NULL},
     {3, "watches.pion.sdp", "0 receive VP8/96+97 1 2, 1 receive OPUS/111 0 2", NULL},
+    {4, "data.aiortc.sdp", "0 data 5000 262144", NULL},
+    {4, "data.chromium.sdp", "0 data 5000 262144", NULL},
+    {4, "data.firefox.sdp", "0 data 5000 1073741823", NULL},
+    {4, "data.pion.sdp", "0 data 5000 1073741823", NULL},
 };
 
 /* "0 send VP8/96+97 1 2", with the ids of MID and TWCC, one for each line; a rejected one is "0 -". */
