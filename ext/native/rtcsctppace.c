@@ -330,5 +330,7 @@ rtc_sctp_pace_may_send (RtcSctp *self, gint64 now)
 void
 rtc_sctp_pace_sent (RtcSctp *self, gsize size, gint64 now)
 {
-  self->pace.budget -= size;
+  /* A short way has no budget to fill: what was spent there would have to be saved up when the way becomes long. */
+  if (is_paced (self))
+    self->pace.budget -= size;
 }

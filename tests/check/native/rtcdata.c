@@ -380,6 +380,26 @@ the_checksum_is_right (void)
   }
 }
 
+/* Fast as on one machine, and then far away. */
+static void
+a_way_becomes_long (void)
+{
+  Wire *wire = begin (16, TRUE);
+  g_autoptr (GBytes) message = wire_message (1, 200000);
+  RtcDataChannel *channel;
+
+  wire->delay = 100;
+  wire_connect (wire);
+  channel = wire_open (wire, 0, NULL, NULL);
+  for (guint i = 1; i <= 110; i++) {
+    if (i == 101)
+      wire->delay = 15 * MS;
+    wire_send (channel, FALSE, message, wire->now);
+    wire_run_until (wire, so_many_came, GUINT_TO_POINTER (i), SECOND);
+  }
+  end (wire);
+}
+
 static void
 idle_costs_nothing (void)
 {
@@ -468,6 +488,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/data/stopped_reader", GINT_TO_POINTER (0), a_reader_that_stops_is_waited_for);
   g_test_add_data_func ("/data/stopped_reader/loss", GINT_TO_POINTER (3), a_reader_that_stops_is_waited_for);
   g_test_add_func ("/data/the_checksum_is_right", the_checksum_is_right);
+  g_test_add_func ("/data/a_way_becomes_long", a_way_becomes_long);
   g_test_add_func ("/data/idle_costs_nothing", idle_costs_nothing);
   return g_test_run ();
 }
