@@ -3,17 +3,18 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-/* A gst-launch for the browser tests. It runs the pipeline on its command line and knows three names in it:
+/* A gst-launch for the browser tests. It runs the pipeline on its command line and knows these names in it:
  *
  *   appsrc name=counter    gets 640x360 I420 frames, 30 a second, each with its number drawn in as black and white
  *                          blocks, which pattern.mjs reads back from a canvas
  *   appsink name=picture   raw video: frames are counted, and how they look
  *   appsink name=picture-2 another one
  *   appsink name=sound     raw audio, S16LE mono: its loudness and its strongest tone
+ *   appsink name=data      messages of a datachannelsrc
  *
  * What is seen is written to the standard output, a JSON object a line: {"picture":...}, {"picture-2":...} and
- * {"sound":...} four times a second, {"message":name,...} for element messages rtc-*, {"error":text}. It ends with
- * SIGTERM or SIGINT (status 0) or an error (status 1). */
+ * {"sound":...} four times a second, {"data":...} for each message of a channel, {"message":name,...} for element
+ * messages rtc-*, {"error":text}. It ends with SIGTERM or SIGINT (status 0) or an error (status 1). */
 
 #include <gst/gst.h>
 #include <gst/app/gstappsink.h>
@@ -259,6 +260,38 @@ on_sound (GstAppSink *sink, gpointer user_data)
   return GST_FLOW_OK;
 }
 
+/* What came, and from where. */
+static GstFlowReturn
+on_data (GstAppSink *sink, gpointer user_data)
+{
+  g_autoptr (GstSample) sample = gst_app_sink_pull_sample (sink);
+  g_autoptr (JsonBuilder) builder = begin ("data");
+  GstCustomMeta *meta = sample ? gst_buffer_get_custom_meta (gst_sample_get_buffer (sample), "GstRtcPeerMeta") : NULL;
+  gboolean is_text;
+  GstMapInfo map;
+
+  if (!sample || !gst_buffer_map (gst_sample_get_buffer (sample), &map, GST_MAP_READ))
+    return GST_FLOW_ERROR;
+  is_text = gst_structure_has_name (gst_caps_get_structure (gst_sample_get_caps (sample), 0), "text/x-raw");
+  json_builder_begin_object (builder);
+  add_double (builder, "bytes", map.size);
+  if (is_text) {
+    g_autofree gchar *text = g_strndup ((const gchar *)map.data, map.size);
+
+    json_builder_set_member_name (builder, "text");
+    json_builder_add_string_value (builder, text);
+  }
+  if (meta) {
+    json_builder_set_member_name (builder, "peer");
+    json_builder_add_string_value (builder, gst_structure_get_string (gst_custom_meta_get_structure (meta), "peer-id"));
+  }
+  json_builder_end_object (builder);
+  json_builder_end_object (builder);
+  gst_buffer_unmap (gst_sample_get_buffer (sample), &map);
+  say (builder);
+  return GST_FLOW_OK;
+}
+
 static void
 set_up_sink (
     GstElement *sink, const gchar *caps, GstFlowReturn (*callback) (GstAppSink *, gpointer), gpointer user_data)
@@ -336,6 +369,7 @@ set_up_names (Peer *peer)
 {
   g_autoptr (GstElement) counter = gst_bin_get_by_name (GST_BIN (peer->pipeline), "counter");
   g_autoptr (GstElement) sound = gst_bin_get_by_name (GST_BIN (peer->pipeline), "sound");
+  g_autoptr (GstElement) data = gst_bin_get_by_name (GST_BIN (peer->pipeline), "data");
 
   if (counter)
     set_up_counter (peer, counter);
@@ -347,6 +381,8 @@ set_up_names (Peer *peer)
   }
   if (sound)
     set_up_sink (sound, "audio/x-raw,format=S16LE,channels=1,layout=interleaved", on_sound, peer);
+  if (data)
+    set_up_sink (data, "ANY", on_data, peer);
 }
 
 int

@@ -211,6 +211,9 @@ export function setUpControl(link, changed) {
     }
     const name = nameOf(target);
     if (state === 'open') {
+      // What was held meanwhile was not meant for now.
+      letGo();
+      neutral = false;
       tell(`${name} gets what you press.`);
       announce(`Control is on: ${name} gets what you press.`);
     } else if (state === 'connecting') {

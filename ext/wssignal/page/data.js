@@ -216,6 +216,8 @@ export function setUpData(link, changed) {
     const open = chats.filter((c) => c.state === 'open');
     if (open.length > 0 && open.length === all.length) return '';
     const of = (channel) => {
+      if (['idle', 'ended', 'failed'].includes(channel.peer.state))
+        return `There is no connection to ${nameOf(channel.peer)}. What is written waits for one.`;
       if (channel.state !== 'connecting') return `The connection to ${nameOf(channel.peer)} is being restored.`;
       return `Waiting for ${nameOf(channel.peer)}…`;
     };

@@ -89,6 +89,7 @@ const WORDS = {
   'channel-closed': 'The other side closed the channel. It does so when nothing there reads it.',
   'channel-failed': 'The channel broke.',
   'peer-left': 'The other side has left.',
+  'peer-ended': 'The other side ended the connection.',
 };
 
 /**
@@ -1056,6 +1057,11 @@ export class RtcPeer extends EventTarget {
     }, REOPEN_WAIT);
   }
 
+  /* Ours wait for another session; whether there will be one of the other side's again, nobody knows. */
+  #endChannels() {
+    for (const channel of this.channels) if (channel.remote) channel._finish(problem('peer-ended'));
+  }
+
   #loseChannels(session) {
     for (const channel of this.channels) channel._lost(session);
   }
@@ -1102,6 +1108,7 @@ export class RtcPeer extends EventTarget {
     this.#next = null;
     if (!this.offerer) {
       this.#drop();
+      this.#endChannels();
     } else if (this.offerer === this.#link.peerId) {
       this.#remark = '';
       this.#next = new Session(this.#link, this, sessionName());
@@ -1199,6 +1206,7 @@ export class RtcPeer extends EventTarget {
     this.#close(this.#next);
     this.#next = null;
     this.#drop();
+    this.#endChannels();
     this.problem = reason ? { code: 'bye', text: String(reason), detail: '', retry: false } : null;
     this._changed();
   }

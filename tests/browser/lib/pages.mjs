@@ -62,3 +62,21 @@ export function live(...pages) {
     pages.map((page) => until('a live peer', () => page.evaluate(() => globalThis.peer?.state === 'live'), 20000)),
   );
 }
+
+/** What an element of the page says. */
+export const words = (page, id) => page.$eval(id, (e) => (e.hidden ? '' : e.textContent.replace(/\s+/g, ' ').trim()));
+
+/** Until it says so. */
+export const says = (page, id, pattern, timeout) => {
+  let said;
+  return until(
+    `${id} to say ${pattern}`,
+    async () => {
+      said = await words(page, id);
+      return pattern.test(said);
+    },
+    timeout,
+  ).catch((error) => {
+    throw new Error(`${error.message}; it says "${said}"`);
+  });
+};

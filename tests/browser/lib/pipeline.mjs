@@ -11,6 +11,7 @@ const KEEP = 400; // lines of output, for when a test fails
 export class Pipeline {
   output = [];
   events = [];
+  /** messages of channels: {bytes, text, peer} */ data = [];
   /** the newest report of each kind: picture, sound */ seen = {};
   status = null;
 
@@ -32,6 +33,7 @@ export class Pipeline {
     try {
       const event = JSON.parse(line);
       if (event.message) this.events.push(event);
+      if (event.data) this.data.push(event.data);
       Object.assign(this.seen, event);
     } catch {
       /* not one of ours */

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { inspect } from '../lib/axe.mjs';
-import { gets, happened, openLink } from '../lib/pages.mjs';
+import { gets, happened, openLink, says, words } from '../lib/pages.mjs';
 import { until } from '../lib/until.mjs';
 
 /* On a desk and in a hand, light and dark. */
@@ -29,11 +29,6 @@ function fakePad() {
   globalThis.testPad = null;
   Object.defineProperty(navigator, 'getGamepads', { configurable: true, value: () => [globalThis.testPad] });
 }
-
-const words = (page, id) => page.$eval(id, (e) => (e.hidden ? '' : e.textContent.replace(/\s+/g, ' ').trim()));
-
-const says = (page, id, pattern, timeout) =>
-  until(`${id} to say ${pattern}`, async () => pattern.test(await words(page, id)), timeout);
 
 async function checkChat(stage, page, robot) {
   await page.click('#chat-open');
