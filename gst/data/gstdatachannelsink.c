@@ -91,12 +91,14 @@ gst_data_channel_sink_attach (GstDataChannelSink *self)
       .notify = gst_object_unref,
   };
 
+  g_mutex_lock (&self->lock);
   gst_rtc_channel_init_clear (&self->init);
   self->init = gst_rtc_channel_init_copy (&self->config.init);
   if (self->timestamps) {
     g_free (self->init.protocol);
     self->init.protocol = g_strdup (GST_RTC_DATA_TIME_PROTOCOL);
   }
+  g_mutex_unlock (&self->lock);
   self->attached = self->hub->klass->attach (self->hub, &user);
   self->is_closed = FALSE;
 }

@@ -54,10 +54,10 @@ struct _GstDataChannelSink
   RtcDataCount sent, dropped; /* of peers that left; dropped has what nobody was there for, too */
   guint64 buffers, bytes; /* rendered */
   gboolean is_unlocked;
+  GstRtcChannelInit init; /* of the channels that are wanted; stays as it is while attached */
 
   /* streaming thread and state changes */
   guint attached; /* 0: not */
-  GstRtcChannelInit init; /* of the channels that are wanted; stays as it is while attached */
   gboolean is_text; /* what the caps say */
   gint upstream_is_live; /* -1: not asked yet */
   gboolean is_closed; /* at EOS */

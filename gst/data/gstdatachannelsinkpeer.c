@@ -390,15 +390,16 @@ gst_rtc_sink_peer_on_channel (GstRtcChannel *channel, gpointer user_data)
   GstRtcSinkPeer *peer;
   Link *link;
 
-  /* One that the peer opened, with settings that were not asked for. */
-  if (!gst_rtc_channel_init_equal (&channel->init, &sink->init)) {
-    GST_DEBUG_OBJECT (
-        sink, "peer %s opened \"%s\" with other settings; it is not used", channel->peer_id, channel->init.label);
-    return;
-  }
   g_mutex_lock (&sink->lock);
   if (!sink->hold) {
     g_mutex_unlock (&sink->lock);
+    return;
+  }
+  /* One that the peer opened, with settings that were not asked for. */
+  if (!gst_rtc_channel_init_equal (&channel->init, &sink->init)) {
+    g_mutex_unlock (&sink->lock);
+    GST_DEBUG_OBJECT (
+        sink, "peer %s opened \"%s\" with other settings; it is not used", channel->peer_id, channel->init.label);
     return;
   }
   peer = find_peer (sink, channel->peer_id);
