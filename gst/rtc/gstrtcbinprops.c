@@ -507,7 +507,12 @@ install_stats_property (GObjectClass *klass)
    * is what did not come the first time, even if it was sent again. The transport native also tells what the peer asked
    * for, `nack-count`, `pli-count` and `fir-count` (guint) and `retransmitted-packets-sent` and `-bytes-sent`
    * (guint64), and of a peer how it is reached: `ice` (`lite` or `full`), `tls-version`, `dtls-cipher`, `srtp-cipher`
-   * (strings), and `packets-dropped-late` (guint64), what was not sent because this process had no time for it. Of what
+   * (strings), and `packets-dropped-late` (guint64), what was not sent because this process had no time for it. Of all
+   * data channels that there were with a peer it has `data-channels-opened`, `data-channels-closed` (guint),
+   * `data-messages-` and `data-bytes-sent` and `-received` (guint64), and of the association under them
+   * `sctp-smoothed-round-trip-time` (gdouble, seconds), `sctp-congestion-window`, `sctp-bytes-in-flight` (guint),
+   * `sctp-chunks-sent`, `sctp-chunks-retransmitted`, `sctp-messages-abandoned` (guint64) and `sctp-interleaving`
+   * (gboolean, whether messages of several channels can go at once). Of what
    * is sent to a peer on all lines it tells, as soon as the peer reports it (transport-wide congestion control, which
    * browsers do ten times a second): `acknowledged-bitrate` (guint64, bits a second, what arrived in the last half
    * second by the peer's own clock; 0 when it is silent), `acknowledged-packets`, `lost-packets` (guint64) and
