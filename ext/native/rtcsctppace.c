@@ -78,7 +78,7 @@ static gint64
 get_allowed_queue (const RtcSctpPace *pace)
 {
   if (pace->base < NEAR)
-    return MAX (pace->base / 2, MIN_QUEUE_NEAR);
+    return MAX (pace->base, MIN_QUEUE_NEAR);
   return CLAMP (pace->base / 2, MIN_QUEUE, MAX_QUEUE);
 }
 
