@@ -10,7 +10,11 @@
 
 #define MIN_MESSAGE_SIZE 65536
 
-G_DEFINE_QUARK (rtc - data - error - quark, rtc_data_error)
+GQuark
+rtc_data_error_quark (void)
+{
+  return g_quark_from_static_string ("rtc-data-error-quark");
+}
 
 /* Calls from outside may come from inside of events; what has to wait for the end of the outermost one is done here. */
 
