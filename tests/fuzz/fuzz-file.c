@@ -44,13 +44,13 @@ int
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   GError *error = NULL;
-  gchar *text = g_strndup ((const gchar *)data, size);
+  gchar *text = g_strndup (size > 0 ? (const gchar *)data : "", size);
   RtcFileMessage *message;
   gchar *once, *twice;
 
   check_name (text);
   g_free (text);
-  message = rtc_file_message_parse ((const gchar *)data, size, &error);
+  message = rtc_file_message_parse (size > 0 ? (const gchar *)data : "", size, &error);
   if (!message) {
     check_error (error);
     return 0;
