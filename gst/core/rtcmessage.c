@@ -11,7 +11,11 @@
 
 #include "rtcjson.h"
 
-G_DEFINE_QUARK (rtc - error - quark, rtc_error)
+GQuark
+rtc_error_quark (void)
+{
+  return g_quark_from_static_string ("rtc-error-quark");
+}
 
 static const gchar *const type_names[] = {
     [RTC_MESSAGE_UNKNOWN] = "unknown",
