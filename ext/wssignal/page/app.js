@@ -5,7 +5,7 @@
 
 import { setUpControl } from '/control.js';
 import { setUpData } from '/data.js';
-import { $, announce, isPage, local, memory, nameOf, notice, session, setIcon, setLabel, setText } from '/dom.js';
+import { $, announce, isOwn, isPage, local, memory, nameOf, notice, session, setIcon, setLabel, setText } from '/dom.js';
 import { RtcLink } from '/rtclink.js';
 
 const room = decodeURIComponent(location.pathname.replace(/^\//, ''));
@@ -294,7 +294,7 @@ class Tile {
       if (why) words = `Reconnecting: ${why.text}${again(peer.retryAt)}`;
       if (!this.picture && this.video) cover = ['wait', 'Reconnecting…', why?.text ?? ''];
     } else if (state === 'live') {
-      if (nothing && peer.channels.length > 0)
+      if (nothing && peer.channels.some((channel) => !isOwn(channel)))
         cover = ['data', 'No picture and no sound, but data', 'What it says is in the panel Data.'];
       else if (nothing)
         cover = ['ear', 'Sends nothing, and listens', 'Your microphone, camera and screen can be sent here.'];

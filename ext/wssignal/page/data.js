@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-import { $, announce, isPage, local, memory, nameOf, setText } from '/dom.js';
+import { $, announce, isOwn, isPage, local, memory, nameOf, setText } from '/dom.js';
 
 const MOST_SAID = 300; // lines of the log
 const LAST = 240; // characters of a channel's newest message
@@ -20,11 +20,6 @@ const STATES = {
 /** A channel for people. */
 function isChat(channel) {
   return channel.label === 'chat' || /^(chat|text)\b/.test(channel.protocol);
-}
-
-/* What rtclink says to itself. */
-function isOwn(channel) {
-  return channel.label.startsWith('rtclink');
 }
 
 function bytes(n) {

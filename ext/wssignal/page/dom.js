@@ -29,6 +29,11 @@ export function isPage(peer) {
   return peer.meta?.client === 'page';
 }
 
+/* What pipelines say to each other about the connection. */
+export function isOwn(channel) {
+  return channel.label === 'rtclink';
+}
+
 export function announce(words) {
   if ($('live').textContent !== words) $('live').textContent = words;
 }

@@ -65,7 +65,7 @@ export default async function (stage) {
     assert.ok(at.name, `${at.what} has no name`);
     reached.add(at.what);
   }
-  for (const control of ['help-button', 'mute', 'volume', 'more', 'full', 'sound', 'microphone', 'camera'])
+  for (const control of ['help-button', 'mute', 'volume', 'more', 'full', 'sound', 'microphone', 'camera', 'data-button'])
     assert.ok(reached.has(control), `Tab never came to ${control}; it came to ${[...reached]}`);
 
   // Off, for those whose screen reader or voice control uses single keys.
