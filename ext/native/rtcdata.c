@@ -97,44 +97,6 @@ rtc_data_set_state (RtcDataChannel *channel, RtcDataState state)
 }
 
 void
-rtc_data_finish_close (RtcDataChannel *channel)
-{
-  RtcData *self = channel->data;
-
-  if (channel->state == RTC_DATA_CLOSED)
-    return;
-  rtc_data_end_queue (channel);
-  if (channel->id >= 0) {
-    g_hash_table_remove (self->by_id, GUINT_TO_POINTER (channel->id));
-  }
-  g_ptr_array_remove (self->channels, channel);
-  g_ptr_array_add (self->dead, channel);
-  rtc_data_set_state (channel, RTC_DATA_CLOSED);
-}
-
-void
-rtc_data_begin_close (RtcDataChannel *channel, GError *error)
-{
-  RtcData *self = channel->data;
-
-  if (error) {
-    rtc_data_drop_queue (channel);
-    if (channel->error)
-      g_error_free (error);
-    else
-      channel->error = error;
-  }
-  if (channel->state == RTC_DATA_CLOSED)
-    return;
-  if (!self->is_up && g_queue_is_empty (&channel->queue)) {
-    rtc_data_finish_close (channel);
-    return;
-  }
-  self->wants_resets = TRUE;
-  rtc_data_set_state (channel, RTC_DATA_CLOSING);
-}
-
-void
 rtc_data_fail (RtcData *self, const GError *error)
 {
   if (self->is_over)
@@ -290,35 +252,13 @@ on_too_large (guint16 stream, gpointer user_data)
     rtc_data_too_large (self, stream);
 }
 
-static void
-on_reset (guint16 stream, gboolean incoming, gboolean failed, gpointer user_data)
-{
-  RtcData *self = user_data;
-  RtcDataChannel *channel = rtc_data_find (self, stream);
-
-  if (!incoming && g_hash_table_remove (self->stale, GUINT_TO_POINTER (stream)))
-    return;
-  if (!channel || self->is_over)
-    return;
-  if (incoming)
-    channel->peer_reset = TRUE;
-  else if (channel->reset_sent)
-    channel->reset_done = TRUE;
-  self->wants_resets = TRUE;
-  if (incoming && channel->state != RTC_DATA_CLOSING)
-    rtc_data_begin_close (channel, NULL);
-  /* A peer that refuses will not do its part, either. */
-  if ((channel->peer_reset && channel->reset_done) || (failed && channel->reset_sent))
-    rtc_data_finish_close (channel);
-}
-
 static const RtcSctpEvents sctp_events = {
     .transmit = on_transmit,
     .up = on_up,
     .down = on_down,
     .message = on_message,
     .too_large = on_too_large,
-    .reset = on_reset,
+    .reset = rtc_data_take_reset,
 };
 
 /* From outside. */
@@ -333,6 +273,7 @@ rtc_data_new (const RtcDataConfig *config, const RtcDataEvents *events, gpointer
   self->events = events;
   self->user_data = user_data;
   self->n_streams = RTC_SCTP_STREAMS;
+  self->close_at = -1;
   self->peer_max_message_size = G_MAXUINT64;
   self->channels = g_ptr_array_new ();
   self->dead = g_ptr_array_new_with_free_func (channel_free);
@@ -405,7 +346,11 @@ rtc_data_get_deadline (RtcData *self)
     return -1;
   deadline = rtc_sctp_get_deadline (self->sctp);
   expiry = rtc_data_get_expiry (self);
-  return expiry >= 0 && (deadline < 0 || expiry < deadline) ? expiry : deadline;
+  if (expiry >= 0 && (deadline < 0 || expiry < deadline))
+    deadline = expiry;
+  if (self->close_at >= 0 && (deadline < 0 || self->close_at < deadline))
+    deadline = self->close_at;
+  return deadline;
 }
 
 void
@@ -416,6 +361,7 @@ rtc_data_tick (RtcData *self, gint64 now)
   rtc_data_enter (self, now);
   rtc_sctp_tick (self->sctp, now);
   rtc_data_expire (self);
+  rtc_data_tick_close (self);
   rtc_data_leave (self);
 }
 

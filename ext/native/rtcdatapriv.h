@@ -52,6 +52,7 @@ struct _RtcDataChannel
 
   /* closing */
   gboolean reset_sent, reset_done, peer_reset;
+  gint64 give_up_at; /* waiting for the peer's acknowledgement, then for its reset; 0: neither yet */
 
   GByteArray *parts; /* of PPID 52 and 54; NULL: none */
 };
@@ -76,6 +77,7 @@ struct _RtcData
 
   GPtrArray *active; /* channels with something to send */
   gboolean wants_resets; /* some channel is to be closed as soon as it has sent all */
+  gint64 close_at; /* when those that close are to be looked at again; -1: never */
   RtcDataChannel *begun; /* without interleaving: its message must be complete before another is begun */
   guint64 virtual_time; /* of the one that was last served */
 };
@@ -87,12 +89,22 @@ void rtc_data_leave (RtcData *self);
 RtcDataChannel *rtc_data_add_channel (RtcData *self, const RtcDataChannelInit *init, gint id);
 RtcDataChannel *rtc_data_find (RtcData *self, guint id);
 void rtc_data_set_state (RtcDataChannel *channel, RtcDataState state);
+/* The association is ended; ERROR: why. */
+void rtc_data_fail (RtcData *self, const GError *error);
+
+/* rtcdataclose.c */
 /* Begins to close it; ERROR: (transfer full) (nullable): why. What waits is dropped if there is one. */
 void rtc_data_begin_close (RtcDataChannel *channel, GError *error);
 /* It is closed: no more is heard of it. */
 void rtc_data_finish_close (RtcDataChannel *channel);
-/* The association is ended; ERROR: why. */
-void rtc_data_fail (RtcData *self, const GError *error);
+/* Those that are to be closed, and have sent all. */
+void rtc_data_reset_streams (RtcData *self);
+/* The peer gets more time to close its side of one that is reset. */
+void rtc_data_wait_for_reset (RtcDataChannel *channel);
+/* Those of which the peer does not do its part in time are closed without it. */
+void rtc_data_tick_close (RtcData *self);
+/* SCTP's event. */
+void rtc_data_take_reset (guint16 stream, gboolean incoming, gboolean failed, gpointer data);
 
 /* rtcdatasend.c */
 void rtc_data_queue (RtcDataChannel *channel, guint32 ppid, GBytes *bytes, gsize size);

@@ -8,6 +8,16 @@
 
 /* Opening. */
 
+/* CHANNEL: (nullable). */
+static void
+acknowledged (RtcDataChannel *channel)
+{
+  if (!channel || channel->is_acknowledged)
+    return;
+  channel->is_acknowledged = TRUE;
+  channel->data->wants_resets |= channel->state == RTC_DATA_CLOSING;
+}
+
 static void
 refuse (RtcData *self, guint16 stream)
 {
@@ -68,8 +78,7 @@ take_dcep (RtcData *self, guint16 stream, GBytes *bytes)
       rtc_dcep_open_clear (&open);
       break;
     case RTC_DCEP_ACK:
-      if (channel)
-        channel->is_acknowledged = TRUE;
+      acknowledged (channel);
       break;
     case RTC_DCEP_INVALID:
       if (channel)
@@ -153,7 +162,9 @@ rtc_data_receive (RtcData *self, guint16 stream, guint32 ppid, GBytes *bytes)
   }
   if (!channel || channel->peer_reset || channel->error)
     return;
-  channel->is_acknowledged = TRUE;
+  acknowledged (channel);
+  if (channel->reset_sent)
+    rtc_data_wait_for_reset (channel);
   switch (ppid) {
     case RTC_PPID_TEXT:
     case RTC_PPID_BINARY:

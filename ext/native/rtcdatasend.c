@@ -307,27 +307,6 @@ hand_over (RtcDataChannel *channel)
   return TRUE;
 }
 
-/* Those that are to be closed, and have sent all. */
-static void
-reset_streams (RtcData *self)
-{
-  if (!self->wants_resets)
-    return;
-  self->wants_resets = FALSE;
-  for (guint i = self->channels->len; i-- > 0;) {
-    RtcDataChannel *channel;
-
-    if (i >= self->channels->len)
-      continue;
-    channel = g_ptr_array_index (self->channels, i);
-    if (channel->state != RTC_DATA_CLOSING || channel->reset_sent || !g_queue_is_empty (&channel->queue))
-      continue;
-    channel->reset_sent = TRUE;
-    if (!rtc_sctp_reset (self->sctp, channel->id))
-      rtc_data_finish_close (channel);
-  }
-}
-
 void
 rtc_data_pump (RtcData *self)
 {
@@ -338,5 +317,5 @@ rtc_data_pump (RtcData *self)
   while (self->is_up && !self->is_over && (channel = pick (self)) && hand_over (channel)) {
   }
   if (self->is_up && !self->is_over)
-    reset_streams (self);
+    rtc_data_reset_streams (self);
 }

@@ -16,7 +16,7 @@
 /* What a peer may wait before it acknowledges. */
 #define PEER_DELAY (20 * RTC_SCTP_MS)
 #define MIN_VARIATION (1 * RTC_SCTP_MS)
-#define MAX_TIMEOUT (1000 * RTC_SCTP_MS)
+#define LONGEST_WAY (4000 * RTC_SCTP_MS)
 #define MAX_PATIENCE 8
 #define PATIENT_PACKETS 1000
 
@@ -24,9 +24,10 @@
 typedef struct
 {
   gsize acked; /* bytes, new */
-  gboolean any;
-  guint32 newest; /* packet that was sent last, of those that are acknowledged now; when any */
-  gint64 round_trip; /* -1: none to be had */
+  gboolean any, any_newest;
+  guint32 newest; /* packet that was sent last, of those that are acknowledged now; when any_newest */
+  gint64 round_trip; /* of that one; -1: none to be had */
+  gint64 earlier; /* of one that need not have been sent again; -1: there was none */
 } Result;
 
 /* Giving up. */
@@ -178,6 +179,15 @@ rtc_sctp_add_forward (RtcSctp *self)
 
 /* Acknowledgements. */
 
+/* Whether an acknowledgement of one that was sent again comes too early to be for that time (RFC 8985, section 6.2,
+ * step 2). Else a way that has become slow would never be measured: all that is sent on it is sent again too early, and
+ * that makes it slower. */
+static gboolean
+came_before (RtcSctp *self, const RtcSctpChunk *chunk, gint64 now)
+{
+  return chunk->n_sent > 1 && self->pace.base > 0 && now - chunk->sent_at < self->pace.base;
+}
+
 static void
 acked (RtcSctp *self, guint32 tsn, Result *result, gint64 now)
 {
@@ -191,7 +201,10 @@ acked (RtcSctp *self, guint32 tsn, Result *result, gint64 now)
     return;
   self->pace.n_acked++;
   result->acked += chunk->size;
-  if (!result->any || rtc_sctp_before (result->newest, chunk->packet)) {
+  if (came_before (self, chunk, now)) {
+    result->earlier = MAX (result->earlier, now - chunk->first_sent_at);
+  } else if (!result->any_newest || rtc_sctp_before (result->newest, chunk->packet)) {
+    result->any_newest = TRUE;
     result->newest = chunk->packet;
     /* Of one that was sent twice nobody knows which time it was. */
     result->round_trip = chunk->n_sent == 1 ? now - chunk->sent_at : -1;
@@ -273,6 +286,7 @@ measure (RtcSctp *self, gint64 round_trip, gint64 now)
 {
   if (round_trip < 0)
     return;
+  self->backed_off = FALSE;
   if (self->round_trip == 0) {
     self->round_trip = MAX (round_trip, 1);
     self->variation = round_trip / 2;
@@ -289,8 +303,8 @@ set_timer (RtcSctp *self, gboolean progress, gint64 now)
   if (progress || self->peer_is_full)
     self->n_timeouts = 0;
   /* One that takes nothing is asked more and more rarely. */
-  if (progress && self->round_trip > 0 && !self->peer_is_full)
-    self->timeout = MIN (self->round_trip + MAX (4 * self->variation, MIN_VARIATION) + PEER_DELAY, MAX_TIMEOUT);
+  if (progress && self->round_trip > 0 && !self->peer_is_full && !self->backed_off)
+    self->timeout = MIN (self->round_trip + MAX (4 * self->variation, MIN_VARIATION) + PEER_DELAY, LONGEST_WAY);
   if (self->flight == 0 && self->n_lost == 0 && !self->forward_wanted)
     self->t3_at = -1;
   else if (progress || self->t3_at < 0)
@@ -316,7 +330,7 @@ take_window (RtcSctp *self, gsize window, gint64 now)
 void
 rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now)
 {
-  Result result = {.round_trip = -1};
+  Result result = {.round_trip = -1, .earlier = -1};
   guint32 tsn;
   guint n_gaps;
   gsize window;
@@ -336,12 +350,12 @@ rtc_sctp_take_sack (RtcSctp *self, const guint8 *chunk, gsize size, gint64 now)
     self->highest_acked = tsn;
   take_cumulative (self, tsn, &result, now);
   take_gaps (self, tsn, chunk + 12, n_gaps, &result, now);
-  if (result.any && (!self->any_acked || rtc_sctp_before (self->newest_acked, result.newest))) {
+  if (result.any_newest && (!self->any_acked || rtc_sctp_before (self->newest_acked, result.newest))) {
     self->newest_acked = result.newest;
     self->any_acked = TRUE;
   }
   take_repeated (self, rtc_get_u16 (chunk + 10));
-  measure (self, result.round_trip, now);
+  measure (self, result.round_trip >= 0 ? result.round_trip : result.earlier, now);
   rtc_sctp_find_lost (self, now);
   rtc_sctp_pace_acked (self, result.acked, now);
   take_window (self, window, now);

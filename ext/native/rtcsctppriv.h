@@ -91,7 +91,7 @@ typedef struct
   guint8 flags, state;
   guint32 fragment; /* FSN */
   guint32 packet; /* number of the packet that had it the last time */
-  gint64 sent_at;
+  gint64 sent_at, first_sent_at; /* the last time, and the first */
   guint32 before, after; /* TSNs: its neighbours among those that are flying, in the order in which they were sent */
 } RtcSctpChunk;
 
@@ -222,6 +222,7 @@ struct _RtcSctp
   gint64 loss_at; /* the oldest that is flying counts as lost; -1: never */
   gint64 round_trip, variation, timeout; /* the first two: 0: not known */
   gint64 t3_at;
+  gboolean backed_off; /* the timeout was doubled, and no way was measured since then (Karn's algorithm) */
   guint n_timeouts; /* in a row, with nothing acknowledged */
   guint n_silent; /* in a row, with nothing heard */
 

@@ -23,6 +23,7 @@
 #define RENEGED_AFTER 5
 #define MAX_TIMEOUT (1000 * RTC_SCTP_MS)
 #define MAX_TIMEOUT_FULL (2000 * RTC_SCTP_MS)
+#define MAX_TIMEOUT_HEARD (8000 * RTC_SCTP_MS)
 #define MAX_SILENT 400
 
 RtcSctpChunk *
@@ -228,7 +229,8 @@ sent (RtcSctp *self, guint32 tsn, gint64 now)
   self->peer_window -= MIN (self->peer_window, chunk->size);
   self->stats.chunks_sent++;
   self->stats.chunks_resent += chunk->n_sent > 0;
-  chunk->n_sent++;
+  if (chunk->n_sent++ == 0)
+    chunk->first_sent_at = now;
   chunk->sent_at = now;
   chunk->packet = self->packet;
   if (self->t3_at < 0)
@@ -319,6 +321,8 @@ collapse (RtcSctp *self, gint64 now)
 static void
 tick_timeout (RtcSctp *self, gint64 now)
 {
+  gint64 longest;
+
   if (self->t3_at < 0 || now < self->t3_at)
     return;
   self->t3_at = -1;
@@ -327,7 +331,13 @@ tick_timeout (RtcSctp *self, gint64 now)
     rtc_sctp_fail (self, "the peer acknowledges nothing any more");
     return;
   }
-  self->timeout = MIN (2 * self->timeout, self->peer_is_full ? MAX_TIMEOUT_FULL : MAX_TIMEOUT);
+  /* While the peer is heard it is the way that is slow, and what is sent again makes it slower. */
+  if (self->peer_is_full)
+    longest = MAX_TIMEOUT_FULL;
+  else
+    longest = self->n_silent > 1 ? MAX_TIMEOUT : MAX_TIMEOUT_HEARD;
+  self->timeout = MAX (self->timeout, MIN (2 * self->timeout, longest));
+  self->backed_off = TRUE;
   if (self->n_timeouts >= COLLAPSE_AFTER || self->peer_is_full)
     collapse (self, now);
   else if (self->n_flying > 0)

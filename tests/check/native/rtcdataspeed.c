@@ -230,6 +230,28 @@ two_on_a_line_share_it (void)
   end (second);
 }
 
+/* What fills it for seconds makes every answer late, though nothing is lost: it must not be filled with the same again
+ * and again. */
+static void
+a_line_that_is_very_slow_carries_something_new (gconstpointer rate)
+{
+  const gsize size = 30000;
+  const guint n = 8;
+  gint bytes = GPOINTER_TO_INT (rate);
+  Test *test = begin (ROUND_TRIP, 0, 0, 0);
+  g_autoptr (GBytes) message = wire_message (1, size);
+  gint64 begun = test->wire->now, least = n * size * SECOND / bytes;
+
+  test->wire->rate = bytes;
+  for (guint i = 0; i < n; i++)
+    wire_send (test->bulk, FALSE, message, begun);
+  while (test->came < n * size && test->wire->now < begun + 3 * least)
+    wire_run (test->wire, SECOND);
+  g_test_message ("%.0f s, at least %.0f s", (test->wire->now - begun) / 1e6, least / 1e6);
+  g_assert_cmpuint (test->came, ==, n * size);
+  end (test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -244,5 +266,9 @@ main (int argc, char **argv)
   g_test_add_func ("/data/speed/short-queue", a_short_queue_is_not_flooded);
   g_test_add_func ("/data/speed/last-packet", the_last_packet_is_sent_again_soon);
   g_test_add_func ("/data/speed/two-on-a-line", two_on_a_line_share_it);
+  g_test_add_data_func (
+      "/data/speed/slow/16-kbit", GINT_TO_POINTER (2000), a_line_that_is_very_slow_carries_something_new);
+  g_test_add_data_func (
+      "/data/speed/slow/64-kbit", GINT_TO_POINTER (8000), a_line_that_is_very_slow_carries_something_new);
   return g_test_run ();
 }
