@@ -121,7 +121,7 @@ gst_rtc_bin_data_add_connection (
   on->peer_id = g_strdup (peer_id);
   on->served = g_hash_table_new (NULL, NULL);
   g_ptr_array_add (self->connections, on);
-  if (we_offer && connection->peer_is_rtclink)
+  if (we_offer && connection->peer_is_rtclink && connection->with_data)
     gst_rtc_bin_data_open_link (self, connection->transport);
   open_on (self, on);
 }

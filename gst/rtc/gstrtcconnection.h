@@ -55,6 +55,7 @@ struct _GstRtcConnection
   GstRtcConnectionChannelFunc channel_func;
   gpointer channel_data; /* borrowed */
   gboolean peer_is_rtclink; /* and so has a channel of its own with us */
+  gboolean with_data; /* data channels are offered, or taken when the peer offers them */
 
   gint ref_count; /* atomic */
 

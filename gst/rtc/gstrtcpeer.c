@@ -105,6 +105,17 @@ on_channel (GstRtcConnection *connection, GstRtcChannel *channel, gpointer data)
   gst_rtc_bin_data_take_channel (data, connection, channel);
 }
 
+/* Whether data channels are offered, or taken when the peer offers. */
+static gboolean
+has_data (GstRtcPeer *self)
+{
+  const GstRtcTransportClass *transport = self->bin->transport;
+
+  return transport->open_channel
+      && (!transport->data_is_optional || self->session.offerer != RTC_SESSION_OFFERER_US
+          || gst_rtc_bin_data_is_wanted (self->bin->data));
+}
+
 static gboolean
 slot_open (GstRtcPeer *self, const gchar *session)
 {
@@ -114,6 +125,7 @@ slot_open (GstRtcPeer *self, const gchar *session)
   GError *error = NULL;
 
   gst_rtc_bin_get_settings (self->bin, &settings);
+  config.with_data = has_data (self);
   config.latency = settings.latency;
   config.stun_server = settings.stun_server;
   config.relay_only = settings.relay_only;
@@ -144,6 +156,7 @@ slot_open (GstRtcPeer *self, const gchar *session)
     gst_rtc_peer_act (self, rtc_session_next_failed (&self->session, TRUE, gst_rtc_peer_now ()));
     return FALSE;
   }
+  self->next.connection->with_data = config.with_data;
   gst_rtc_connection_set_channel_func (self->next.connection, on_channel, self->bin->data);
   self->next.connection->peer_is_rtclink =
       self->info->features && g_strv_contains ((const gchar *const *)self->info->features, RTC_FEATURE_CHANNEL);
@@ -161,13 +174,6 @@ gst_rtc_peer_next_failed (GstRtcPeer *self, GError *error)
       self, rtc_session_next_failed (&self->session, gst_rtc_peer_error_is_fatal (error), gst_rtc_peer_now ()));
 }
 
-/* Whether this transport has data channels. */
-static gboolean
-has_data (GstRtcPeer *self)
-{
-  return self->bin->transport->open_channel != NULL;
-}
-
 static void
 start_offer (GstRtcPeer *self)
 {
@@ -177,7 +183,7 @@ start_offer (GstRtcPeer *self)
   if (slot_open (self, session)) {
     connection = self->next.connection;
     connection->lines = gst_rtc_sdp_plan_offer ((GstRtcSdpTrack *)self->next.sdp_tracks->data,
-        self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio, has_data (self));
+        self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio, connection->with_data);
     if (connection->lines->len == 0) {
       GST_DEBUG_OBJECT (self->bin, "neither side sends anything to peer %s yet", self->info->id);
       gst_rtc_peer_act (self, rtc_session_bye (&self->session, gst_rtc_peer_now ()));
@@ -214,7 +220,7 @@ start_answer (GstRtcPeer *self)
   offer = gst_rtc_sdp_parse (self->offer_sdp, FALSE, &error);
   if (offer)
     connection->lines = gst_rtc_sdp_plan_answer (offer, (GstRtcSdpTrack *)self->next.sdp_tracks->data,
-        self->next.sdp_tracks->len, has_data (self), &problems, &error);
+        self->next.sdp_tracks->len, connection->with_data, &problems, &error);
   if (error) {
     gst_rtc_peer_next_failed (self, error);
   } else {

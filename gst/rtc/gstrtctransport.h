@@ -64,6 +64,7 @@ typedef struct
   gboolean relay_only;
   guint min_rtp_port, max_rtp_port; /* 0 and 65535: any */
   GstRtcTransportAddresses addresses;
+  gboolean with_data; /* data channels are offered, or taken when the peer offers them */
 } GstRtcTransportConfig;
 
 /* Called from any thread. The callee only copies and queues: it never calls back into the transport, and never waits.
@@ -165,6 +166,9 @@ struct _GstRtcTransportClass
   /* Opens a data channel, at any time before close(): it is CONNECTING until the peer has it. Nothing is told of it
    * before this returns. NULL with ERROR (GST_RTC_CHANNEL_ERROR). (transfer full) NULL: this transport has none. */
   GstRtcChannel *(*open_channel) (GstRtcTransport *transport, const GstRtcChannelInit *init, GError **error);
+
+  /* Offers data channels only when somebody wants them; those who come later do without. */
+  gboolean data_is_optional;
 
   /* Lets a blocked stream's data pass. */
   void (*unblock) (GstRtcTransport *transport, GstPad *pad);

@@ -18,6 +18,7 @@
 
 #include "gstrtcwebrtcpriv.h"
 #include "gstrtcwebrtccert.h"
+#include "gstrtcwebrtcdata.h"
 #include "core/rtccandidate.h"
 #include "core/rtcmessage.h"
 
@@ -51,6 +52,7 @@ gst_rtc_webrtc_unref (gpointer data)
   g_strfreev (t->fingerprints);
   g_free (t->feeds);
   gst_rtc_webrtc_reports_clear (&t->reports);
+  g_clear_pointer (&t->data, gst_rtc_webrtc_data_free);
   g_mutex_clear (&t->lock);
   g_cond_clear (&t->answered);
   g_free (t);
@@ -115,6 +117,7 @@ static gchar *
 get_remote_certificate (GstRtcWebrtc *t)
 {
   GArray *transceivers = NULL;
+  GObject *sctp = NULL;
   gchar *pem = NULL;
 
   g_signal_emit_by_name (t->webrtc, "get-transceivers", &transceivers);
@@ -132,6 +135,17 @@ get_remote_certificate (GstRtcWebrtc *t)
     g_clear_object (&receiver);
   }
   g_clear_pointer (&transceivers, g_array_unref);
+  if (!pem)
+    g_object_get (t->webrtc, "sctp-transport", &sctp, NULL);
+  if (sctp) {
+    GstWebRTCDTLSTransport *dtls = NULL;
+
+    g_object_get (sctp, "transport", &dtls, NULL);
+    if (dtls)
+      g_object_get (dtls, "remote-certificate", &pem, NULL);
+    g_clear_object (&dtls);
+    g_object_unref (sctp);
+  }
   return pem;
 }
 
@@ -144,6 +158,7 @@ became_connected (GstRtcWebrtc *t)
   if (gst_rtc_certificate_check (pem, t->fingerprints, &error)) {
     gst_rtc_webrtc_activity_touch (&t->activity);
     gst_rtc_webrtc_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
+    gst_rtc_webrtc_data_connected (t);
     t->silence = gst_rtc_loop_add_timeout (t->loop, SILENCE_CHECK_MS, check_silence, t);
   } else {
     gst_rtc_webrtc_fail (t, error);
@@ -260,6 +275,7 @@ on_deep_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointe
   GstRtcWebrtc *t = user_data;
 
   gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports);
+  gst_rtc_webrtc_data_tune_element (t, element);
 }
 
 static void
@@ -347,6 +363,7 @@ transport_open (
   gst_bin_set_suppressed_flags (GST_BIN (t->base.bin), GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE);
   g_signal_connect (t->base.bin, "deep-element-added", G_CALLBACK (on_deep_element_added), t);
   t->webrtc = gst_element_factory_make ("webrtcbin", NULL);
+  gst_rtc_webrtc_data_init (t, config->peer_id, config->with_data);
   gst_bin_add (GST_BIN (t->base.bin), t->webrtc);
   gst_rtc_webrtc_configure (t->webrtc, config);
   g_signal_connect (t->webrtc, "on-ice-candidate", G_CALLBACK (on_candidate), t);
@@ -429,6 +446,7 @@ transport_close (GstRtcTransport *base)
     g_source_destroy (t->silence);
   t->silence = NULL;
   g_signal_handlers_disconnect_by_data (t->webrtc, t);
+  gst_rtc_webrtc_data_close (t);
 }
 
 static void
@@ -447,6 +465,8 @@ const GstRtcTransportClass gst_rtc_webrtcbin_transport = {
     .take_answer = gst_rtc_webrtc_take_answer,
     .add_candidate = transport_add_candidate,
     .send = gst_rtc_webrtc_send,
+    .open_channel = gst_rtc_webrtc_open_channel,
+    .data_is_optional = TRUE,
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
     .add_line_stats = transport_add_line_stats,

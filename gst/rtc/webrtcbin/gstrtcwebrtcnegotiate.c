@@ -7,7 +7,7 @@
 #include "config.h"
 #endif
 
-#include "gstrtcwebrtcpriv.h"
+#include "gstrtcwebrtcdata.h"
 #include "gstrtcwebrtcsdp.h"
 #include "core/rtcmessage.h"
 
@@ -56,6 +56,18 @@ set_lines (GstRtcWebrtc *t, const GArray *lines, const GstRtcSdpTrack *tracks)
     track.name = NULL;
     gst_caps_ref (track.caps);
     g_array_append_val (t->tracks, track);
+  }
+}
+
+/* It sends to its own SCTP port, whatever the peer says. */
+static void
+drop_foreign_data (GstRtcWebrtc *t)
+{
+  for (guint i = 0; i < t->lines->len; i++) {
+    GstRtcLine *line = &g_array_index (t->lines, GstRtcLine, i);
+
+    if (line->is_data && line->sctp_port != GST_RTC_WEBRTC_SCTP_PORT)
+      line->accepted = FALSE;
   }
 }
 
@@ -217,8 +229,13 @@ gst_rtc_webrtc_make_offer (GstRtcTransport *base, const GArray *lines, const Gst
   set_lines (t, lines, tracks);
   for (guint i = 0; i < t->lines->len; i++) {
     const GstRtcLine *line = &g_array_index (t->lines, GstRtcLine, i);
-    GstCaps *preferences = gst_rtc_webrtc_offer_preferences (line, tracks);
+    GstCaps *preferences;
 
+    if (line->is_data) {
+      gst_rtc_webrtc_data_offer (t);
+      continue;
+    }
+    preferences = gst_rtc_webrtc_offer_preferences (line, tracks);
     if (line->send)
       gst_rtc_webrtc_add_sender (t, line, preferences);
     else
@@ -233,12 +250,15 @@ gst_rtc_webrtc_take_offer (
     GstRtcTransport *base, const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks)
 {
   GstRtcWebrtc *t = (GstRtcWebrtc *)base;
-  GstSDPMessage *narrow = gst_rtc_webrtc_narrow (offer, lines);
+  GstSDPMessage *narrow;
   guint n = 0;
 
   gst_sdp_message_copy (offer, &t->offer);
   t->fingerprints = gst_rtc_sdp_get_fingerprints (offer);
   set_lines (t, lines, tracks);
+  drop_foreign_data (t);
+  gst_rtc_webrtc_data_agreed (t);
+  narrow = gst_rtc_webrtc_narrow (offer, t->lines);
   /* One transceiver for each section, in their order: webrtcbin gives a section the first that fits. */
   for (guint i = 0; i < t->lines->len; i++) {
     const GstRtcLine *line = &g_array_index (t->lines, GstRtcLine, i);
@@ -246,7 +266,10 @@ gst_rtc_webrtc_take_offer (
 
     if (!line->accepted)
       continue;
-    preferences = gst_rtc_webrtc_preferences (gst_sdp_message_get_media (narrow, n++), line);
+    n++;
+    if (line->is_data)
+      continue;
+    preferences = gst_rtc_webrtc_preferences (gst_sdp_message_get_media (narrow, n - 1), line);
     if (line->send)
       gst_rtc_webrtc_add_sender (t, line, preferences);
     else
@@ -274,6 +297,10 @@ gst_rtc_webrtc_take_answer (GstRtcTransport *base, const GstSDPMessage *answer, 
     ours->ext_twcc = line->ext_twcc;
     ours->ext_audio_level = line->ext_audio_level;
     ours->codec = line->codec;
+    ours->sctp_port = line->sctp_port;
+    ours->max_message_size = line->max_message_size;
   }
-  set_remote (t, GST_WEBRTC_SDP_TYPE_ANSWER, gst_rtc_webrtc_mend_answer (answer, lines));
+  drop_foreign_data (t);
+  gst_rtc_webrtc_data_agreed (t);
+  set_remote (t, GST_WEBRTC_SDP_TYPE_ANSWER, gst_rtc_webrtc_mend_answer (answer, t->lines));
 }

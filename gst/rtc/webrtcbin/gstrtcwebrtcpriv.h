@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 
 /* Shared by the files of this folder only. */
 
+typedef struct _GstRtcWebrtcData GstRtcWebrtcData; /* gstrtcwebrtcdata.c's */
+
 typedef struct
 {
   GstRtcTransport base;
@@ -23,6 +25,7 @@ typedef struct
   GstElement *webrtc; /* in base.bin */
   GstRtcWebrtcActivity activity;
   GstRtcWebrtcReports reports;
+  GstRtcWebrtcData *data; /* owned */
 
   /* loop */
   gboolean closed;

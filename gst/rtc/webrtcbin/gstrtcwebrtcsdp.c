@@ -15,6 +15,8 @@
 /* webrtcbin makes fields of caps of each; a stream and its retransmissions have four lines each at most. */
 #define MAX_SSRC_LINES 32
 
+#define MAX_MESSAGE_SIZE 65536
+
 #define SETUP_ATTRIBUTES "fingerprint", "ice-ufrag", "ice-pwd", "setup"
 
 /* Ids of our own offers; the one-byte form of RFC 8285 has 1 to 14. */
@@ -68,6 +70,38 @@ add_session_setup (const GstSDPMessage *sdp, GstSDPMedia *media)
     if (value && !gst_sdp_media_get_attribute_val (media, names[i]))
       gst_sdp_media_add_attribute (media, names[i], value);
   }
+}
+
+/* A number of bytes that is not told is 64 KiB, and webrtcbin takes no more. */
+static GstSDPMedia *
+narrow_data (const GstSDPMessage *sdp, const GstRtcLine *line)
+{
+  static const gchar *const names[] = {"mid", "candidate", "end-of-candidates", SETUP_ATTRIBUTES, NULL};
+  const GstSDPMedia *from = gst_sdp_message_get_media (sdp, line->mline);
+  gchar *number = g_strdup_printf ("%u", line->sctp_port);
+  GstSDPMedia *to;
+
+  gst_sdp_media_new (&to);
+  gst_sdp_media_set_media (to, "application");
+  gst_sdp_media_set_port_info (to, 9, 0);
+  gst_sdp_media_set_proto (to, "UDP/DTLS/SCTP");
+  gst_sdp_media_add_connection (to, "IN", "IP4", "0.0.0.0", 0, 0);
+  gst_sdp_media_add_format (to, "webrtc-datachannel");
+  for (guint i = 0; i < gst_sdp_media_attributes_len (from); i++) {
+    const GstSDPAttribute *attribute = gst_sdp_media_get_attribute (from, i);
+
+    if (g_strv_contains (names, attribute->key))
+      gst_sdp_media_add_attribute (to, attribute->key, attribute->value);
+  }
+  gst_sdp_media_add_attribute (to, "sctp-port", number);
+  g_free (number);
+  if (line->max_message_size > 0 && line->max_message_size < MAX_MESSAGE_SIZE) {
+    number = g_strdup_printf ("%" G_GUINT64_FORMAT, line->max_message_size);
+    gst_sdp_media_add_attribute (to, "max-message-size", number);
+    g_free (number);
+  }
+  add_session_setup (sdp, to);
+  return to;
 }
 
 static GstSDPMedia *
@@ -157,7 +191,7 @@ gst_rtc_webrtc_narrow (const GstSDPMessage *sdp, const GArray *lines)
     const GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
 
     if (line->accepted) {
-      GstSDPMedia *media = narrow_section (sdp, line);
+      GstSDPMedia *media = line->is_data ? narrow_data (sdp, line) : narrow_section (sdp, line);
 
       gst_sdp_message_add_media (narrow, media);
       gst_sdp_media_free (media);
@@ -189,6 +223,19 @@ restore_h264_fmtp (GstSDPMedia *media, const GstSDPMedia *offered, const GstRtcL
   g_free (id);
 }
 
+/* In the form that came before RFC 8841, as it was asked. */
+static void
+make_old_data (GstSDPMedia *media)
+{
+  for (guint i = gst_sdp_media_attributes_len (media); i-- > 0;) {
+    if (strcmp (gst_sdp_media_get_attribute (media, i)->key, "sctp-port") == 0)
+      gst_sdp_media_remove_attribute (media, i);
+  }
+  gst_sdp_media_set_proto (media, "DTLS/SCTP");
+  gst_sdp_media_replace_format (media, 0, G_STRINGIFY (GST_RTC_WEBRTC_SCTP_PORT));
+  gst_sdp_media_add_attribute (media, "sctpmap", G_STRINGIFY (GST_RTC_WEBRTC_SCTP_PORT) " webrtc-datachannel 1024");
+}
+
 GstSDPMessage *
 gst_rtc_webrtc_widen_answer (
     const GstSDPMessage *answer, const GstSDPMessage *offer, const GArray *lines, const GstRtcSdpTrack *tracks)
@@ -204,7 +251,9 @@ gst_rtc_webrtc_widen_answer (
       gst_sdp_media_copy (gst_sdp_message_get_media (answer, next++), &media);
     else
       media = gst_rtc_sdp_reject_section (gst_sdp_message_get_media (offer, i), line->mid);
-    if (line->accepted && strcmp (line->codec->encoding_name, "H264") == 0)
+    if (line->is_data && line->accepted && gst_rtc_sdp_is_old_data (gst_sdp_message_get_media (offer, i)))
+      make_old_data (media);
+    if (line->accepted && line->codec && strcmp (line->codec->encoding_name, "H264") == 0)
       restore_h264_fmtp (media, gst_sdp_message_get_media (offer, i), line, tracks);
     gst_sdp_message_add_media (wide, media);
     gst_sdp_media_free (media);
@@ -228,7 +277,7 @@ gst_rtc_webrtc_mend_answer (const GstSDPMessage *answer, const GArray *lines)
     GstSDPMedia *media;
 
     if (line->accepted) {
-      media = narrow_section (answer, line);
+      media = line->is_data ? narrow_data (answer, line) : narrow_section (answer, line);
     } else {
       static const gchar *const names[] = {SETUP_ATTRIBUTES};
 

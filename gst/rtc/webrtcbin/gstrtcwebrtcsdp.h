@@ -8,6 +8,9 @@
 
 G_BEGIN_DECLS
 
+/* The only one that webrtcbin has. */
+#define GST_RTC_WEBRTC_SCTP_PORT 5000
+
 /* What webrtcbin is shown, and what the peer is shown instead. webrtcbin 1.22 picks codecs and transceivers by itself,
  * aborts on some offers, and cannot reject a section without breaking the others. So it only ever sees sections
  * that are wanted, each with the one codec and the one direction that were decided, and the peer sees a description

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-/* Data channels between two rtcbins, as an application has them. */
+/* Data channels between two rtcbins, as an application has them. Cases run once for each transport that can. */
 
 #include "lib/testroom.h"
 
@@ -164,12 +164,15 @@ typedef struct
   TestPeer *a, *b;
 } Fixture;
 
+#define transport test_transports[__i__]
+#define setup(f) set_up (f, transport)
+
 static void
-setup (Fixture *f)
+set_up (Fixture *f, const gchar *name)
 {
   f->room = test_room_new ();
-  f->a = test_room_add (f->room, "a", "native", ALONE);
-  f->b = test_room_add (f->room, "b", "native", ALONE);
+  f->a = test_room_add (f->room, "a", name, ALONE);
+  f->b = test_room_add (f->room, "b", name, ALONE);
 }
 
 static void
@@ -182,6 +185,7 @@ GST_START_TEST (both_ways)
 {
   Fixture f;
   App *a, *b;
+  gboolean is_limited;
 
   setup (&f);
   a = app_new (f.a, "x", NULL);
@@ -194,9 +198,10 @@ GST_START_TEST (both_ways)
   app_say (b, "");
   app_expect (a, "t:");
   app_send (a, 0);
-  app_send (a, 1 << 20);
+  is_limited = strcmp (transport, "webrtcbin") == 0;
+  app_send (a, is_limited ? 65536 : 1 << 20);
   app_expect (b, "b:0");
-  app_expect (b, "b:1048576");
+  app_expect (b, is_limited ? "b:65536" : "b:1048576");
   /* The other side of a close. */
   g_signal_emit_by_name (a->channel, "close");
   app_expect (b, "close");
@@ -326,6 +331,9 @@ GST_START_TEST (a_restart)
   GstStructure *stats = NULL;
   guint restarts = 0;
 
+  /* webrtcbin cannot restart. */
+  if (strcmp (transport, "native") != 0)
+    return;
   setup (&f);
   a = app_new (f.a, "x", NULL);
   b = app_new (f.b, "x", "o,opens=false");
@@ -359,7 +367,10 @@ GST_START_TEST (clocks)
   Fixture f;
   gint64 offset = G_MAXINT64, bound = G_MAXINT64, end = g_get_monotonic_time () + WAIT;
 
+  App *a;
+
   setup (&f);
+  a = app_new (f.a, "x", NULL);
   join (&f);
   for (guint i = 0; i < 2; i++) {
     TestPeer *peer = i ? f.b : f.a;
@@ -381,6 +392,114 @@ GST_START_TEST (clocks)
     fail_unless (ABS (offset) <= bound + 10, "%" G_GINT64_FORMAT " +- %" G_GINT64_FORMAT, offset, bound);
   }
   test_room_free (f.room);
+  app_free (a);
+}
+GST_END_TEST;
+
+static gboolean
+is_webrtcbin (const gchar *name)
+{
+  return strcmp (name, "webrtcbin") == 0;
+}
+
+GST_START_TEST (too_large)
+{
+  Fixture f;
+  App *a;
+  GBytes *data = g_bytes_new_take (g_malloc0 (65537), 65537);
+  guint n = 1;
+
+  setup (&f);
+  a = app_new (f.a, "x", NULL);
+  join (&f);
+  app_expect (a, "open");
+  g_signal_emit_by_name (a->channel, "send-data", NULL, data, &n);
+  fail_unless_equals_int (n, !is_webrtcbin (transport));
+  g_bytes_unref (data);
+  test_room_free (f.room);
+  app_free (a);
+}
+GST_END_TEST;
+
+GST_START_TEST (negotiated)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", "o,negotiated=true,id=7,ordered=false");
+  b = app_new (f.b, "y", "o,negotiated=true,id=7,ordered=false");
+  join (&f);
+  app_expect (a, "open");
+  app_expect (b, "open");
+  app_say (a, "1");
+  app_say (b, "2");
+  app_expect (b, "t:1");
+  app_expect (a, "t:2");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+/* What is sent before a close arrives before it, whatever is still on its way when the channel is told to close. */
+GST_START_TEST (much_and_close)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", "o,opens=false");
+  b = app_new (f.b, "x", NULL);
+  join (&f);
+  app_expect (b, "open");
+  for (guint i = 0; i < 100; i++)
+    app_send (b, 65536);
+  g_signal_emit_by_name (b->channel, "close");
+  app_expect (a, "open");
+  for (guint i = 0; i < 100; i++)
+    app_expect (a, "b:65536");
+  app_expect (a, "close");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+/* Who offers is attached to nothing: webrtcbin offers no channels then, and says so. */
+GST_START_TEST (not_offered)
+{
+  Fixture f;
+  App *b;
+
+  f.room = test_room_new ();
+  f.a = test_room_add (f.room, "a", transport, TEST_RTCBIN TEST_VP8);
+  f.b = test_room_add (f.room, "b", transport, ALONE);
+  b = app_new (f.b, "x", NULL);
+  join (&f);
+  app_expect (b, is_webrtcbin (transport) ? "lost" : "open");
+  test_room_free (f.room);
+  app_free (b);
+}
+GST_END_TEST;
+
+/* Who only listens makes its side offer them. */
+GST_START_TEST (only_listeners_offer)
+{
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  a = app_new (f.a, "x", "o,opens=false");
+  b = app_new (f.b, "x", NULL);
+  join (&f);
+  app_expect (b, "open");
+  app_say (b, "1");
+  app_expect (a, "open");
+  app_expect (a, "t:1");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
 }
 GST_END_TEST;
 
@@ -389,16 +508,21 @@ rtcbindata_suite (void)
 {
   Suite *s = suite_create ("rtcbindata");
   TCase *tcase = tcase_create ("channels");
+  guint n = test_transports_load ();
 
-  test_transports_load ();
   suite_add_tcase (s, tcase);
-  tcase_add_test (tcase, both_ways);
-  tcase_add_test (tcase, both_open);
-  tcase_add_test (tcase, who_comes_later);
-  tcase_add_test (tcase, a_peer_leaves);
-  tcase_add_test (tcase, a_rebuilt_connection);
-  tcase_add_test (tcase, a_restart);
-  tcase_add_test (tcase, clocks);
+  tcase_add_loop_test (tcase, both_ways, 0, n);
+  tcase_add_loop_test (tcase, both_open, 0, n);
+  tcase_add_loop_test (tcase, who_comes_later, 0, n);
+  tcase_add_loop_test (tcase, a_peer_leaves, 0, n);
+  tcase_add_loop_test (tcase, a_rebuilt_connection, 0, n);
+  tcase_add_loop_test (tcase, a_restart, 0, n);
+  tcase_add_loop_test (tcase, clocks, 0, n);
+  tcase_add_loop_test (tcase, too_large, 0, n);
+  tcase_add_loop_test (tcase, negotiated, 0, n);
+  tcase_add_loop_test (tcase, much_and_close, 0, n);
+  tcase_add_loop_test (tcase, not_offered, 0, n);
+  tcase_add_loop_test (tcase, only_listeners_offer, 0, n);
   return s;
 }
 
