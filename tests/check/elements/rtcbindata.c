@@ -478,6 +478,8 @@ GST_START_TEST (not_offered)
   b = app_new (f.b, "x", NULL);
   join (&f);
   app_expect (b, is_webrtcbin (transport) ? "lost" : "open");
+  gst_message_unref (test_peer_wait_message (f.a, "rtc-peer-connected"));
+  gst_message_unref (test_peer_wait_message (f.b, "rtc-peer-connected"));
   test_room_free (f.room);
   app_free (b);
 }
