@@ -36,6 +36,7 @@ struct _GstRtcWebrtcChannel
   /* set at construction */
   GstWebRTCDataChannel *object;
   GstRtcLoop *loop;
+  gboolean is_mended;
 
   GMutex lock; /* never held while webrtcbin is called */
   /* under lock */
@@ -446,6 +447,11 @@ channel_send (GstRtcChannel *base, gboolean is_text, GBytes *bytes, GError **err
         size, GST_RTC_WEBRTC_MAX_MESSAGE);
     return FALSE;
   }
+  if (size == 0 && !self->is_mended) {
+    g_set_error (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_CONFIG,
+        "webrtcbin fails when it is to send a message without a byte; rtcbin sends it with either transport");
+    return FALSE;
+  }
   amount = get_object_amount (self);
   g_mutex_lock (&self->lock);
   if (self->close_wanted) {
@@ -559,8 +565,7 @@ unref_with_closure (gpointer data, GClosure *closure)
 }
 
 GstRtcWebrtcChannel *
-gst_rtc_webrtc_channel_new (
-    gpointer object, GstRtcLoop *loop, const gchar *peer_id, gboolean is_remote, gboolean is_open)
+gst_rtc_webrtc_channel_new (gpointer object, GstRtcLoop *loop, const gchar *peer_id, GstRtcWebrtcChannelFlags flags)
 {
   static const struct
   {
@@ -576,14 +581,15 @@ gst_rtc_webrtc_channel_new (
   GstRtcWebrtcChannel *self = g_new0 (GstRtcWebrtcChannel, 1);
   GstRtcChannelInit init = gst_rtc_webrtc_channel_get_init (object);
 
-  gst_rtc_channel_construct (&self->base, &channel_class, peer_id, is_remote, &init,
-      is_open ? GST_RTC_CHANNEL_OPEN : GST_RTC_CHANNEL_CONNECTING);
+  gst_rtc_channel_construct (&self->base, &channel_class, peer_id, (flags & GST_RTC_WEBRTC_CHANNEL_REMOTE) != 0, &init,
+      flags & GST_RTC_WEBRTC_CHANNEL_OPEN ? GST_RTC_CHANNEL_OPEN : GST_RTC_CHANNEL_CONNECTING);
   gst_rtc_channel_init_clear (&init);
   g_mutex_init (&self->lock);
   g_queue_init (&self->came);
   g_queue_init (&self->outbox);
   self->object = g_object_ref (object);
   self->loop = gst_rtc_loop_ref (loop);
+  self->is_mended = (flags & GST_RTC_WEBRTC_CHANNEL_MENDED) != 0;
   for (guint i = 0; i < G_N_ELEMENTS (signals); i++)
     g_signal_connect_data (
         object, signals[i].name, signals[i].handler, gst_rtc_channel_ref (&self->base), unref_with_closure, 0);

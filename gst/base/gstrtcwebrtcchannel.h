@@ -34,11 +34,18 @@ GstRtcChannelInit gst_rtc_webrtc_channel_get_init (gpointer object);
 /* For webrtcbin's signal create-data-channel. (transfer full) */
 GstStructure *gst_rtc_webrtc_channel_make_options (const GstRtcChannelInit *init);
 
+typedef enum
+{
+  GST_RTC_WEBRTC_CHANNEL_REMOTE = 1 << 0, /* the peer opened it */
+  GST_RTC_WEBRTC_CHANNEL_OPEN = 1 << 1, /* it is known to be, and is so from the start */
+  GST_RTC_WEBRTC_CHANNEL_MENDED = 1 << 2, /* its sctpenc is: see set_encoder() */
+} GstRtcWebrtcChannelFlags;
+
 /* OBJECT, a GstWebRTCDataChannel, is referenced, LOOP too. Nothing of what comes from now on is missed, nothing is told
- * or sent before start(). IS_OPEN: it is known to be, and is so from the start. The caller has a reference, and what is
+ * or sent before start(). The caller has a reference, and what is
  * not closed goes on until shutdown(). Any thread, handlers of webrtcbin too. (transfer full) */
-GstRtcWebrtcChannel *gst_rtc_webrtc_channel_new (
-    gpointer object, GstRtcLoop *loop, const gchar *peer_id, gboolean is_remote, gboolean is_open);
+GstRtcWebrtcChannel *
+gst_rtc_webrtc_channel_new (gpointer object, GstRtcLoop *loop, const gchar *peer_id, GstRtcWebrtcChannelFlags flags);
 
 GstRtcChannel *gst_rtc_webrtc_channel_get_base (GstRtcWebrtcChannel *self);
 

@@ -116,7 +116,15 @@ check_settings (GstDataChannelSink *self, GError **error)
 {
   const gchar *protocol = self->config.init.protocol;
 
-  if (self->timestamps && protocol && *protocol) {
+  if (self->timestamps && self->config.channel && g_strcmp0 (protocol, GST_RTC_DATA_TIME_PROTOCOL) != 0) {
+    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "timestamps=true needs a channel of the protocol \"%s\", and this one has \"%s\": create it with that "
+        "protocol, "
+        "or leave timestamps out",
+        GST_RTC_DATA_TIME_PROTOCOL, protocol ? protocol : "");
+    return FALSE;
+  }
+  if (self->timestamps && !self->config.channel && protocol && *protocol) {
     g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
         "timestamps=true makes the protocol \"%s\", so protocol=%s cannot be set as well: leave out one of the two",
         GST_RTC_DATA_TIME_PROTOCOL, protocol);

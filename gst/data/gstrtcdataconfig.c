@@ -11,7 +11,9 @@
 
 #include <string.h>
 
+#include "base/gstrtcwebrtcchannel.h"
 #include "core/rtcdataqueue.h"
+#include "gstrtcdataone.h"
 
 #define READY (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
 #define MAX_ID 1023
@@ -64,6 +66,7 @@ gst_rtc_data_config_clear (GstRtcDataConfig *config)
   g_clear_pointer (&config->peer_id, g_free);
   g_clear_pointer (&config->rtc, g_free);
   gst_clear_object (&config->rtc_element);
+  g_clear_object (&config->channel);
 }
 
 void
@@ -109,6 +112,19 @@ gst_rtc_data_config_install (GObjectClass *klass)
       g_param_spec_enum ("priority", "Priority",
           "The channel's share of the connection while others have something to send, too",
           gst_rtc_data_priority_get_type (), 256, READY));
+  g_object_class_install_property (klass, GST_RTC_DATA_PROP_CHANNEL,
+      g_param_spec_object ("channel", "Channel of a webrtcbin",
+          "A GstWebRTCDataChannel, for applications that have a webrtcbin and no rtcbin; label and the other settings "
+          "are the channel's then. It is the application's to open and to close",
+          gst_rtc_webrtc_channel_get_object_type (), READY));
+}
+
+/* What the channel has goes before what was set. */
+static void
+take_settings (GstRtcDataConfig *config)
+{
+  gst_rtc_channel_init_clear (&config->init);
+  config->init = gst_rtc_webrtc_channel_get_init (config->channel);
 }
 
 static gchar **
@@ -128,8 +144,8 @@ string_field (GstRtcDataConfig *config, guint id)
   }
 }
 
-gboolean
-gst_rtc_data_config_set (GstRtcDataConfig *config, guint id, const GValue *value)
+static gboolean
+set_field (GstRtcDataConfig *config, guint id, const GValue *value)
 {
   gchar **string = string_field (config, id);
 
@@ -141,6 +157,9 @@ gst_rtc_data_config_set (GstRtcDataConfig *config, guint id, const GValue *value
   switch (id) {
     case GST_RTC_DATA_PROP_RTC_ELEMENT:
       gst_object_replace ((GstObject **)&config->rtc_element, g_value_get_object (value));
+      break;
+    case GST_RTC_DATA_PROP_CHANNEL:
+      g_set_object (&config->channel, g_value_get_object (value));
       break;
     case GST_RTC_DATA_PROP_ORDERED:
       config->init.ordered = g_value_get_boolean (value);
@@ -167,6 +186,16 @@ gst_rtc_data_config_set (GstRtcDataConfig *config, guint id, const GValue *value
 }
 
 gboolean
+gst_rtc_data_config_set (GstRtcDataConfig *config, guint id, const GValue *value)
+{
+  gboolean is_known = set_field (config, id, value);
+
+  if (is_known && config->channel)
+    take_settings (config);
+  return is_known;
+}
+
+gboolean
 gst_rtc_data_config_get (const GstRtcDataConfig *config, guint id, GValue *value)
 {
   gchar **string = string_field ((GstRtcDataConfig *)config, id);
@@ -180,6 +209,9 @@ gst_rtc_data_config_get (const GstRtcDataConfig *config, guint id, GValue *value
   switch (id) {
     case GST_RTC_DATA_PROP_RTC_ELEMENT:
       g_value_set_object (value, config->rtc_element);
+      break;
+    case GST_RTC_DATA_PROP_CHANNEL:
+      g_value_set_object (value, config->channel);
       break;
     case GST_RTC_DATA_PROP_ORDERED:
       g_value_set_boolean (value, config->init.ordered);
@@ -367,9 +399,12 @@ find_rtcbin (const GstRtcDataConfig *config, GstElement *element, GError **error
 GstRtcDataHub *
 gst_rtc_data_config_find_hub (const GstRtcDataConfig *config, GstElement *element, GError **error)
 {
-  GstElement *rtcbin = find_rtcbin (config, element, error);
+  GstElement *rtcbin;
   GstRtcDataHub *hub;
 
+  if (config->channel)
+    return gst_rtc_data_one_new (config->channel);
+  rtcbin = find_rtcbin (config, element, error);
   if (!rtcbin)
     return NULL;
   hub = gst_rtc_data_hub_find (rtcbin);

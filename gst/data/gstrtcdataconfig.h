@@ -16,6 +16,7 @@ typedef struct
   gchar *peer_id; /* NULL: all */
   gchar *rtc; /* the name of the rtcbin; NULL: the only one */
   GstElement *rtc_element; /* or this one */
+  GObject *channel; /* of a webrtcbin, instead of all that; its settings are in INIT. NULL: none */
 } GstRtcDataConfig;
 
 /* The ids of their properties; an element's own begin at GST_RTC_DATA_PROP_LAST. */
@@ -33,6 +34,7 @@ enum
   GST_RTC_DATA_PROP_ID,
   GST_RTC_DATA_PROP_PRIORITY,
   GST_RTC_DATA_PROP_PEER_ID,
+  GST_RTC_DATA_PROP_CHANNEL,
   GST_RTC_DATA_PROP_LAST,
 };
 

@@ -262,7 +262,8 @@ on_data_channel (GstElement *webrtc, GObject *object, gpointer user_data)
   Came *came = g_new (Came, 1);
 
   came->t = gst_rtc_webrtc_ref (t);
-  came->channel = gst_rtc_webrtc_channel_new (object, t->loop, t->data->peer_id, TRUE, TRUE);
+  came->channel = gst_rtc_webrtc_channel_new (object, t->loop, t->data->peer_id,
+      GST_RTC_WEBRTC_CHANNEL_REMOTE | GST_RTC_WEBRTC_CHANNEL_OPEN | GST_RTC_WEBRTC_CHANNEL_MENDED);
   gst_rtc_loop_post (t->loop, take_channel, came, came_free);
 }
 
@@ -445,7 +446,7 @@ gst_rtc_webrtc_open_channel (GstRtcTransport *base, const GstRtcChannelInit *ini
         init->label);
     return NULL;
   }
-  channel = gst_rtc_webrtc_channel_new (object, t->loop, t->data->peer_id, FALSE, FALSE);
+  channel = gst_rtc_webrtc_channel_new (object, t->loop, t->data->peer_id, GST_RTC_WEBRTC_CHANNEL_MENDED);
   g_object_unref (object);
   add_channel (t, channel);
   if (t->state >= GST_RTC_TRANSPORT_CONNECTED)
