@@ -117,17 +117,17 @@ on_message (GstRtcWebrtcChannel *self, gboolean is_text, GBytes *bytes)
   note_event (self, (Event){TRUE, {bytes, is_text}, g_get_monotonic_time ()});
 }
 
-/* What is empty comes as NULL. */
+/* What is empty comes as NULL, and webrtcbin takes a text that is for data (RFC 8831, section 8). */
 static void
 on_message_string (GObject *object, const gchar *text, GstRtcWebrtcChannel *self)
 {
-  on_message (self, TRUE, text ? g_bytes_new (text, strlen (text)) : g_bytes_new (NULL, 0));
+  on_message (self, text != NULL || self->is_mended, text ? g_bytes_new (text, strlen (text)) : g_bytes_new (NULL, 0));
 }
 
 static void
 on_message_data (GObject *object, GBytes *data, GstRtcWebrtcChannel *self)
 {
-  on_message (self, FALSE, data ? g_bytes_ref (data) : g_bytes_new (NULL, 0));
+  on_message (self, !data && !self->is_mended, data ? g_bytes_ref (data) : g_bytes_new (NULL, 0));
 }
 
 static void

@@ -28,6 +28,8 @@ struct _TestRoom
   GPtrArray *sent; /* of RtcMessage, from filled in */
   TestRoomFilter filter;
   gpointer filter_data;
+  gboolean is_closed; /* nobody is told anything any more */
+  guint n_telling; /* messages on their way into an rtcbin */
 };
 
 typedef struct
@@ -120,13 +122,19 @@ on_message (GstElement *rtcbin, const gchar *text, gpointer user_data)
   g_mutex_lock (&room->lock);
   if (room->filter)
     pass = room->filter (room, message, room->filter_data);
-  if (message->to && pass && find_peer (room, message->to))
+  if (message->to && pass && !room->is_closed && find_peer (room, message->to)) {
     target = gst_object_ref (find_peer (room, message->to)->rtcbin);
+    room->n_telling++;
+  }
   g_mutex_unlock (&room->lock);
   if (target) {
     gchar *to = g_steal_pointer (&message->to), *json = rtc_message_to_json (message);
 
     g_signal_emit_by_name (target, "handle-message", json);
+    g_mutex_lock (&room->lock);
+    room->n_telling--;
+    g_cond_broadcast (&room->cond);
+    g_mutex_unlock (&room->lock);
     message->to = to;
     g_free (json);
     gst_object_unref (target);
@@ -238,6 +246,12 @@ peer_free (TestPeer *peer)
 void
 test_room_free (TestRoom *room)
 {
+  /* A pipeline in NULL is told nothing. */
+  g_mutex_lock (&room->lock);
+  room->is_closed = TRUE;
+  while (room->n_telling > 0)
+    g_cond_wait (&room->cond, &room->lock);
+  g_mutex_unlock (&room->lock);
   for (guint i = 0; i < room->peers->len; i++)
     peer_free (g_ptr_array_index (room->peers, i));
   g_ptr_array_unref (room->peers);

@@ -11,6 +11,7 @@
 
 #include "base/gstrtcwebrtcchannel.h"
 
+#include <gst/sctp/sctpreceivemeta.h>
 #include <gst/sctp/sctpsendmeta.h>
 
 #include <stdio.h>
@@ -21,6 +22,12 @@
 
 /* The label, the two strings of DATA_CHANNEL_OPEN and 12 bytes are one message. */
 #define MAX_STRINGS (GST_RTC_WEBRTC_MAX_MESSAGE - OPEN_SIZE)
+
+enum
+{
+  PPID_STRING_EMPTY = 56,
+  PPID_BINARY_EMPTY = 57,
+};
 
 typedef enum
 {
@@ -88,6 +95,13 @@ gst_rtc_webrtc_data_free (GstRtcWebrtcData *data)
 
 /* Mending what webrtcbin sends. */
 
+/* webrtcbin has the two payload protocol identifiers of empty messages the wrong way round (RFC 8831, section 8). */
+static guint32
+mend_ppid (guint32 ppid)
+{
+  return ppid == PPID_STRING_EMPTY ? PPID_BINARY_EMPTY : ppid == PPID_BINARY_EMPTY ? PPID_STRING_EMPTY : ppid;
+}
+
 /* An own reference is the pad's only user here: what comes from webrtcbin's appsrc is not shared. */
 static GstPadProbeReturn
 mend_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
@@ -100,6 +114,8 @@ mend_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   /* sctpenc takes the limit for one in network order, which it is not, and never reaches it. */
   if (meta && meta->pr != GST_SCTP_SEND_META_PARTIAL_RELIABILITY_NONE)
     meta->pr_param = GUINT32_TO_BE (meta->pr_param);
+  if (meta)
+    meta->ppid = mend_ppid (meta->ppid);
   /* SCTP has no message without a byte; the identifier says that it is none (RFC 8831, section 6.6). */
   if (gst_buffer_get_size (buffer) == 0)
     gst_buffer_append_memory (buffer, gst_allocator_alloc (NULL, 1, NULL));
@@ -131,6 +147,18 @@ on_encoder_pad (GstElement *sctpenc, GstPad *pad, gpointer user_data)
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, mend_buffer, NULL, NULL);
 }
 
+static GstPadProbeReturn
+mend_received (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  GstSctpReceiveMeta *meta = gst_sctp_buffer_get_receive_meta (buffer);
+
+  GST_PAD_PROBE_INFO_DATA (info) = buffer;
+  if (meta)
+    meta->ppid = mend_ppid (meta->ppid);
+  return GST_PAD_PROBE_OK;
+}
+
 /* Before webrtcbin's own handler, which cannot answer on a stream that its SCTP does not have: an error of all
  * channels.
  */
@@ -139,8 +167,12 @@ on_decoder_pad (GstElement *sctpdec, GstPad *pad, gpointer user_data)
 {
   guint id;
 
-  if (sscanf (GST_PAD_NAME (pad), "src_%u", &id) != 1 || id <= GST_RTC_WEBRTC_MAX_ID)
+  if (sscanf (GST_PAD_NAME (pad), "src_%u", &id) != 1)
     return;
+  if (id <= GST_RTC_WEBRTC_MAX_ID) {
+    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, mend_received, NULL, NULL);
+    return;
+  }
   GST_WARNING_OBJECT (sctpdec, "the peer opened data channel %u, and webrtcbin has only 0 to %d: it is ignored", id,
       GST_RTC_WEBRTC_MAX_ID);
   g_signal_stop_emission_by_name (sctpdec, "pad-added");

@@ -485,6 +485,68 @@ GST_START_TEST (not_offered)
 }
 GST_END_TEST;
 
+/* With one of the other transport, and limits in all that is said of them. */
+GST_START_TEST (mixed)
+{
+  Fixture f;
+  App *a, *b;
+
+  f.room = test_room_new ();
+  f.a = test_room_add (f.room, "a", transport, ALONE);
+  f.b = test_room_add (f.room, "b", is_webrtcbin (transport) ? "native" : "webrtcbin", ALONE);
+  a = app_new (f.a, "x", "o,max-retransmits=3,ordered=false");
+  b = app_new (f.b, "x", "o,max-retransmits=3,ordered=false,opens=false");
+  join (&f);
+  app_expect (a, "open");
+  app_expect (b, "open");
+  app_say (a, "1");
+  app_expect (b, "t:1");
+  app_say (b, "");
+  app_expect (a, "t:");
+  app_send (a, 0);
+  app_expect (b, "b:0");
+  app_send (b, 0);
+  app_expect (a, "b:0");
+  app_send (a, 65536);
+  app_expect (b, "b:65536");
+  app_send (b, 65536);
+  app_expect (a, "b:65536");
+  g_signal_emit_by_name (b->channel, "close");
+  app_expect (a, "close");
+  test_room_free (f.room);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
+static gboolean
+reject_data (TestRoom *room, RtcMessage *message, gpointer user_data)
+{
+  gchar *section = message->type == RTC_MESSAGE_ANSWER ? strstr (message->sdp, "m=application 9 ") : NULL;
+
+  if (section)
+    section[strlen ("m=application ")] = '0';
+  return TRUE;
+}
+
+/* The peer has none: what else there is goes on. */
+GST_START_TEST (rejected)
+{
+  Fixture f;
+  App *a;
+
+  f.room = test_room_new ();
+  test_room_set_filter (f.room, reject_data, NULL);
+  f.a = test_room_add (f.room, "a", transport, TEST_RTCBIN TEST_VP8);
+  a = app_new (f.a, "x", NULL);
+  f.b = test_room_add_viewer (f.room, f.a, "b", TEST_RTCBIN TEST_WATCH_VP8);
+  app_expect (a, "lost");
+  test_peer_wait_buffers (f.b, "video", 60);
+  test_room_free (f.room);
+  app_free (a);
+}
+GST_END_TEST;
+
 /* Who only listens makes its side offer them. */
 GST_START_TEST (only_listeners_offer)
 {
@@ -524,6 +586,8 @@ rtcbindata_suite (void)
   tcase_add_loop_test (tcase, negotiated, 0, n);
   tcase_add_loop_test (tcase, much_and_close, 0, n);
   tcase_add_loop_test (tcase, not_offered, 0, n);
+  tcase_add_loop_test (tcase, mixed, 0, n);
+  tcase_add_loop_test (tcase, rejected, 0, n);
   tcase_add_loop_test (tcase, only_listeners_offer, 0, n);
   return s;
 }
