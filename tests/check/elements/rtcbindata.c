@@ -511,8 +511,8 @@ GST_START_TEST (mixed)
   app_expect (b, "b:65536");
   app_send (b, 65536);
   app_expect (a, "b:65536");
-  g_signal_emit_by_name (b->channel, "close");
-  app_expect (a, "close");
+  g_signal_emit_by_name (a->channel, "close");
+  app_expect (b, "close");
   test_room_free (f.room);
   app_free (a);
   app_free (b);
