@@ -174,6 +174,14 @@ gst_rtc_peer_next_failed (GstRtcPeer *self, GError *error)
       self, rtc_session_next_failed (&self->session, gst_rtc_peer_error_is_fatal (error), gst_rtc_peer_now ()));
 }
 
+static GstRtcSdpData
+get_data (GstRtcPeer *self, GstRtcConnection *connection)
+{
+  if (!connection->with_data)
+    return GST_RTC_SDP_NO_DATA;
+  return gst_rtc_bin_data_is_wanted (self->bin->data) ? GST_RTC_SDP_DATA_WANTED : GST_RTC_SDP_DATA;
+}
+
 static void
 start_offer (GstRtcPeer *self)
 {
@@ -183,7 +191,7 @@ start_offer (GstRtcPeer *self)
   if (slot_open (self, session)) {
     connection = self->next.connection;
     connection->lines = gst_rtc_sdp_plan_offer ((GstRtcSdpTrack *)self->next.sdp_tracks->data,
-        self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio, connection->with_data);
+        self->next.sdp_tracks->len, self->info->n_video, self->info->n_audio, get_data (self, connection));
     if (connection->lines->len == 0) {
       GST_DEBUG_OBJECT (self->bin, "neither side sends anything to peer %s yet", self->info->id);
       gst_rtc_peer_act (self, rtc_session_bye (&self->session, gst_rtc_peer_now ()));
@@ -220,7 +228,7 @@ start_answer (GstRtcPeer *self)
   offer = gst_rtc_sdp_parse (self->offer_sdp, FALSE, &error);
   if (offer)
     connection->lines = gst_rtc_sdp_plan_answer (offer, (GstRtcSdpTrack *)self->next.sdp_tracks->data,
-        self->next.sdp_tracks->len, connection->with_data, &problems, &error);
+        self->next.sdp_tracks->len, get_data (self, connection), &problems, &error);
   if (error) {
     gst_rtc_peer_next_failed (self, error);
   } else {

@@ -392,7 +392,8 @@ plan_send (GstRtcLine *line, const GstSDPMedia *media, const GstRtcSdpTrack *tra
   }
 }
 
-static void
+/* Whether there is nothing that the peer would send and cannot be received. */
+static gboolean
 plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *media, const GstRtcSdpTrack *tracks,
     guint n_tracks, gboolean *used, GString **mismatches)
 {
@@ -404,7 +405,7 @@ plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *medi
   line->kind = g_strcmp0 (kind, "audio") == 0 ? GST_RTC_KIND_AUDIO : GST_RTC_KIND_VIDEO;
   line->is_data = g_strcmp0 (kind, "application") == 0;
   if (gst_rtc_sdp_media_is_rejected (media) || (strcmp (kind, "audio") && strcmp (kind, "video")))
-    return;
+    return TRUE;
   section_directions (offer, media, &they_send, &they_receive);
   line->stream_name = get_stream_name (media);
   line->receive = they_send;
@@ -412,6 +413,7 @@ plan_line (GstRtcLine *line, const GstSDPMessage *offer, const GstSDPMedia *medi
     plan_send (line, media, tracks, n_tracks, used, mismatches);
   if (they_send && !line->accepted)
     line->receive = line_match_receive (line, media);
+  return line->receive == they_send;
 }
 
 /* The first that makes sense. Whether there is one. */
@@ -434,12 +436,12 @@ plan_data (GArray *lines, const GstSDPMessage *offer, GString **problems)
 }
 
 GArray *
-gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, gboolean with_data,
+gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks, GstRtcSdpData data,
     gchar **problems, GError **error)
 {
   GArray *lines = lines_new ();
   gboolean *used = g_new0 (gboolean, n_tracks + 1);
-  gboolean any = FALSE;
+  gboolean any = FALSE, all_media = TRUE;
   GString *trouble = NULL;
 
   *problems = NULL;
@@ -448,7 +450,7 @@ gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *track
     GstRtcLine *line = &g_array_index (lines, GstRtcLine, i);
 
     line->mline = i;
-    plan_line (line, offer, gst_sdp_message_get_media (offer, i), tracks, n_tracks, used, &trouble);
+    all_media &= plan_line (line, offer, gst_sdp_message_get_media (offer, i), tracks, n_tracks, used, &trouble);
     any |= line->accepted;
   }
   for (guint t = 0; t < n_tracks; t++) {
@@ -467,8 +469,9 @@ gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *track
       trouble = NULL;
     }
   }
-  if (with_data)
-    any |= plan_data (lines, offer, &trouble);
+  all_media &= !trouble;
+  if (data && plan_data (lines, offer, &trouble))
+    any |= data == GST_RTC_SDP_DATA_WANTED || all_media;
   g_free (used);
   if (!any) {
     g_set_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, "Nothing in the offer can be sent or received here. %s",
@@ -483,12 +486,12 @@ gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *track
 }
 
 GArray *
-gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio, gboolean with_data)
+gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio, GstRtcSdpData data)
 {
   GArray *lines = lines_new ();
   guint n_media = n_tracks + n_video + n_audio;
 
-  for (guint i = 0; i < n_media + (with_data ? 1 : 0); i++) {
+  for (guint i = 0; i < n_media + (data ? 1 : 0); i++) {
     GstRtcLine line = {.mline = i, .accepted = TRUE, .track = -1, .payload = -1, .rtx_payload = -1};
 
     if (i < n_tracks) {
@@ -498,6 +501,7 @@ gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_vi
       line.track = i;
     } else if (i == n_media) {
       line.is_data = TRUE;
+      line.is_wanted = data == GST_RTC_SDP_DATA_WANTED;
     } else {
       line.kind = i < n_tracks + n_video ? GST_RTC_KIND_VIDEO : GST_RTC_KIND_AUDIO;
       line.receive = TRUE;
@@ -579,11 +583,11 @@ gst_rtc_sdp_apply_answer (const GstSDPMessage *answer, GArray *lines, gchar **pr
     if (wanted && !line->send)
       add_problem (&trouble, "The peer does not take our %s in section %u (%s).", gst_rtc_kind_to_string (line->kind),
           i, line->codec ? line->codec->encoding_name : "any codec");
-    any |= line->accepted;
+    any |= line->accepted && (!line->is_data || line->is_wanted || !trouble);
   }
   if (!any && !*error)
-    g_set_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC, "The peer rejected every section of our offer. %s",
-        trouble ? trouble->str : "");
+    g_set_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC,
+        "The peer rejected every section of audio and video in our offer. %s", trouble ? trouble->str : "");
   if (trouble && !*error)
     *problems = g_strdup (trouble->str);
   if (trouble)

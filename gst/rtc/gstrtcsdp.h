@@ -19,6 +19,14 @@ G_BEGIN_DECLS
 #define GST_RTC_EXT_RID "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 #define GST_RTC_EXT_REPAIRED_RID "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
+/* What a session is to have of data channels. */
+typedef enum
+{
+  GST_RTC_SDP_NO_DATA, /* their section is rejected, and not offered */
+  GST_RTC_SDP_DATA, /* but they are not worth a session in which no track of either side finds a codec */
+  GST_RTC_SDP_DATA_WANTED, /* somebody here uses them, so they are */
+} GstRtcSdpData;
+
 /* A track of ours, as far as negotiation needs it. */
 typedef struct
 {
@@ -35,6 +43,7 @@ typedef struct
   gchar *mid;
   GstRtcKind kind; /* of audio and video */
   gboolean is_data; /* data channels instead: there is one such line at most, and it has no direction and no codec */
+  gboolean is_wanted; /* GST_RTC_SDP_DATA_WANTED */
   gboolean accepted;
   gboolean send, receive;
   gint track; /* which of our tracks is sent; -1: none */
@@ -58,17 +67,17 @@ const gchar *gst_rtc_line_get_media (const GstRtcLine *line);
  * Returns: (transfer full): NULL with ERROR in the domain RTC_ERROR, code RTC_ERROR_BAD_SDP. */
 GstSDPMessage *gst_rtc_sdp_parse (const gchar *text, gboolean is_answer, GError **error);
 
-/* Decides what to answer to OFFER with N_TRACKS tracks of ours. WITH_DATA: the transport has data channels; otherwise
- * their section is rejected, as a second one always is.
+/* Decides what to answer to OFFER with N_TRACKS tracks of ours. A second section of data
+ * channels is always rejected.
  * PROBLEMS: (out) (transfer full) (nullable): what is not sent and why, as sentences; NULL when all is well.
  * Returns: (transfer full) (element-type GstRtcLine): one for each m-line; NULL with ERROR (RTC_ERROR_NO_COMMON_CODEC
  *   or _BAD_SDP) when nothing at all could pass. */
 GArray *gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *tracks, guint n_tracks,
-    gboolean with_data, gchar **problems, GError **error);
+    GstRtcSdpData data, gchar **problems, GError **error);
 
 /* Lays out an offer: a sendonly line for each track, then N_VIDEO and N_AUDIO recvonly ones, and one for data. */
 GArray *
-gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio, gboolean with_data);
+gst_rtc_sdp_plan_offer (const GstRtcSdpTrack *tracks, guint n_tracks, guint n_video, guint n_audio, GstRtcSdpData data);
 
 /* Fills LINES, our own offer's, with what ANSWER says: accepted or not, payload types, extension ids.
  * FALSE with ERROR (RTC_ERROR_BAD_SDP, RTC_ERROR_NO_COMMON_CODEC) when it does not fit the offer. */

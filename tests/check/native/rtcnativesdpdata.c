@@ -109,6 +109,28 @@ a_bad_section_is_rejected_alone (void)
   gst_sdp_message_free (offer);
 }
 
+/* Who came for a picture is not served with an empty session, unless somebody here has data for him. */
+static void
+data_alone_is_for_who_wants_it (void)
+{
+  GstSDPMessage *offer =
+      parse (SESSION "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:v\r\na=rtcp-mux\r\n"
+                     "a=rtpmap:96 X-NOTHING/90000\r\n" NEW "a=sctp-port:5000\r\n",
+          FALSE);
+  g_autofree gchar *problems = NULL;
+  g_autoptr (GError) error = NULL;
+  GArray *lines = gst_rtc_sdp_plan_answer (offer, NULL, 0, GST_RTC_SDP_DATA, &problems, &error);
+
+  g_assert_null (lines);
+  g_assert_error (error, RTC_ERROR, RTC_ERROR_NO_COMMON_CODEC);
+  g_clear_error (&error);
+  lines = gst_rtc_sdp_plan_answer (offer, NULL, 0, GST_RTC_SDP_DATA_WANTED, &problems, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_array_index (lines, GstRtcLine, 1).accepted);
+  g_array_unref (lines);
+  gst_sdp_message_free (offer);
+}
+
 static const struct
 {
   const gchar *answer;
@@ -186,6 +208,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   fixture_init ();
+  g_test_add_func ("/native-sdp-data/alone", data_alone_is_for_who_wants_it);
   g_test_add_func ("/native-sdp-data/sections_are_understood", sections_are_understood);
   g_test_add_func ("/native-sdp-data/one_section_is_enough", one_section_is_enough);
   g_test_add_func ("/native-sdp-data/a_bad_section_is_rejected_alone", a_bad_section_is_rejected_alone);
