@@ -18,6 +18,8 @@ import threading
 import time
 from pathlib import Path
 
+import janus
+
 ADDRESS = os.environ.get("RTC_TEST_ADDRESS", "127.0.0.1")
 BUILD = Path(os.environ.get("RTC_FAN_OUT", "."))
 PACKETS = 325  # a second and viewer
@@ -220,9 +222,50 @@ class Pion(Lines):
         return [os.environ.get("RTC_FAN_OUT_PION") or BUILD / "fan-pion"]
 
 
+class Janus(Sender):
+    """Offers come over Janus' API. What it is fed by is another process, and counted with it: who makes the packets is
+    in everybody's figures."""
+    name, settings = "janus", {}
+
+    def __init__(self, options):
+        try:
+            self.server = janus.Server(self.settings)
+        except (janus.Missing, janus.Trouble) as error:
+            raise Failure(str(error)) from error
+        try:
+            super().__init__(options)
+        except BaseException:
+            self.server.close()
+            raise
+
+    def make_command(self):
+        return [BUILD / "fan-feed", self.options.slices, "127.0.0.1", janus.AUDIO_PORT, janus.VIDEO_PORT,
+                janus.VIDEO_RTCP_PORT]
+
+    def pids(self):
+        return [self.server.process.pid, *super().pids()]
+
+    def connect(self, receiver, first, count, interval):
+        try:
+            for i in range(first, first + count):
+                receiver.say("offer", f"v{i}", janus.encode(self.server.offer(f"v{i}")))
+                self.server.answer(f"v{i}", janus.decode(receiver.wait_for("answer")[2]))
+                time.sleep(interval / 1000)
+        except janus.Trouble as error:
+            raise Failure(str(error)) from error
+
+    def close(self):
+        super().close()
+        self.server.close()
+
+
+class JanusTuned(Janus):
+    name, settings = "janus-tuned", janus.tuned()
+
+
 NACK = "+nack"  # behind a sender's name: viewers drop some packets, and ask for them
 SENDERS = {sender.name: sender
-           for sender in (RawSendto, RawLibsrtp, RawGso, Native, NativePort, Webrtcbin, Bare, Pion)}
+           for sender in (RawSendto, RawLibsrtp, RawGso, Native, NativePort, Webrtcbin, Bare, Pion, Janus, JanusTuned)}
 
 
 # One measurement.
@@ -444,6 +487,17 @@ def run(options):
     return results
 
 
+def drop_missing(options):
+    """Janus is nobody's to have; everything else was built with this."""
+    wanted = [name for name in options.senders if issubclass(SENDERS[name.removesuffix(NACK)], Janus)]
+    try:
+        if wanted:
+            janus.find_libraries()
+    except janus.Missing as error:
+        print(f"without {', '.join(wanted)}: {error}", file=sys.stderr)
+        options.senders = [name for name in options.senders if name not in wanted]
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--viewers", default="1,5,20,50,200")
@@ -464,6 +518,7 @@ def main():
     options.viewers = [int(word) for word in options.viewers.split(",")]
     options.senders = options.senders.split(",")
     options.failures = 0
+    drop_missing(options)
     if options.arrivals:
         results = run_arrivals(options)
         return 1 if options.failures else 0

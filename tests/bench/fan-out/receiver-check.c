@@ -16,6 +16,9 @@
 #define PLI_INTERVAL 300000 /* until there is a picture */
 #define RTP_HEADER 12
 #define RR_SIZE 32
+/* Round trip that reports amount to, microseconds: loopback has none, and for whom it measures 0 ms Janus keeps nothing
+ * to send again. */
+#define PATH_RTT 5000
 
 static gboolean
 is_seen (FanStream *stream, guint32 n)
@@ -178,8 +181,9 @@ write_report (FanViewer *self, guint8 *out, gint64 now)
   guint n = 0;
   guint8 *at = out + 8;
 
+  /* Video first: Janus takes all of a compound packet for the track of its first block, and sound has no NACK there. */
   for (guint i = 0; i < 2; i++) {
-    const FanStream *stream = &self->streams[i];
+    const FanStream *stream = &self->streams[1 - i];
 
     if (!stream->ssrc)
       continue;
@@ -187,7 +191,7 @@ write_report (FanViewer *self, guint8 *out, gint64 now)
     rtc_put_u32 (at, stream->ssrc);
     rtc_put_u32 (at + 8, stream->highest_seq);
     rtc_put_u32 (at + 16, stream->last_sr);
-    rtc_put_u32 (at + 20, stream->last_sr ? (now - stream->sr_came) * 65536 / G_USEC_PER_SEC : 0);
+    rtc_put_u32 (at + 20, stream->last_sr ? MAX (now - stream->sr_came - PATH_RTT, 0) * 65536 / G_USEC_PER_SEC : 0);
     at += 24;
     n++;
   }
