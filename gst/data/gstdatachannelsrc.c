@@ -22,6 +22,19 @@
  * A peer that sends faster than is read is made to wait; see #GstDataChannelSrc:max-bytes and
  * #GstDataChannelSrc:overflow.
  *
+ * ## Files
+ *
+ * With #GstDataChannelSrc:directory it receives the files that a datachannelsink with `delivery=file` sends, and a
+ * buffer of text is given out for each, which is its path. A file has its name only when all of it is on the disk and
+ * its SHA-256 is right; until then it is a `.part`, with which it goes on after a broken link. Names are made safe, and
+ * nothing is overwritten unless #GstDataChannelSrc:overwrite is set. Eight files may come at a time.
+ *
+ * Element messages tell of each: `rtc-file-begin`, `rtc-file-progress` (at most four a second), then `rtc-file-done`
+ * or `rtc-file-failed`, with the fields `peer-id`, `id`, `name` (strings), `size` (int64, -1: not known) and `bytes`
+ * (int64, that are there). `rtc-file-done` has `sha256` and `path`, `rtc-file-failed` has `code` (`cancelled`,
+ * `refused`, `exists`, `too-large`, `disk-full`, `digest`, `changed` or `protocol`) and `reason` (strings).
+ * #GstDataChannelSrc::cancel ends one.
+ *
  * ## Control that fails safe
  *
  * With #GstDataChannelSrc:deadman-timeout it gives out one buffer of #GstDataChannelSrc:deadman-data when no message
@@ -37,6 +50,12 @@
  * gst-launch-1.0 wssignalsrc mode=listener port=8080 ! rtcbin name=rtc \
  *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc. \
  *     datachannelsrc label=control overflow=latest deadman-timeout=500 deadman-data=stop ! fdsink
+ * ]|
+ * Files that peers send on the channel `map` are put into a folder, and their paths are shown:
+ * |[
+ * gst-launch-1.0 wssignalsrc mode=listener port=8080 ! rtcbin name=rtc \
+ *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc. \
+ *     datachannelsrc label=map directory=/tmp ! fakesink dump=true
  * ]|
  */
 
@@ -76,11 +95,55 @@ on_refused (const gchar *peer_id, const GError *error, gpointer user_data)
 }
 
 static gboolean
+check_settings (GstDataChannelSrc *self, GError **error)
+{
+  if (!gst_rtc_data_config_check (&self->config, error))
+    return FALSE;
+  if (!self->directory)
+    return TRUE;
+  if (self->deadman_timeout > 0) {
+    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "directory and deadman-timeout are both set, and a file is no sign of life: take two datachannelsrc");
+    return FALSE;
+  }
+  return gst_rtc_data_config_check_files (&self->config, "directory", error);
+}
+
+/* TRUE when there is no directory to receive into, too. */
+static gboolean
+open_inbox (GstDataChannelSrc *self, GError **error)
+{
+  GstRtcFileInboxConfig config = {
+      GST_ELEMENT (self), self->directory, self->overwrites, self->max_file_size, gst_rtc_src_on_file};
+  GstRtcFileInbox *inbox = self->directory ? gst_rtc_file_inbox_new (&config, error) : NULL;
+
+  g_mutex_lock (&self->lock);
+  self->inbox = inbox;
+  g_mutex_unlock (&self->lock);
+  return inbox || !self->directory;
+}
+
+static void
+close_inbox (GstDataChannelSrc *self)
+{
+  GstRtcFileInbox *inbox;
+
+  g_mutex_lock (&self->lock);
+  inbox = g_steal_pointer (&self->inbox);
+  g_mutex_unlock (&self->lock);
+  if (!inbox)
+    return;
+  gst_rtc_file_inbox_stop (inbox);
+  gst_rtc_file_inbox_unref (inbox);
+}
+
+static gboolean
 gst_data_channel_src_start (GstBaseSrc *src)
 {
   GstDataChannelSrc *self = GST_DATA_CHANNEL_SRC (src);
+  GstRtcChannelInit init = self->config.init;
   GstRtcDataUser user = {
-      .init = &self->config.init,
+      .init = &init,
       .opens = self->opens || self->config.init.negotiated,
       .peer_id = self->config.peer_id,
       .channel = gst_rtc_src_on_channel,
@@ -91,14 +154,17 @@ gst_data_channel_src_start (GstBaseSrc *src)
   GstRtcDataHub *hub = NULL;
   GError *error = NULL;
 
-  if (gst_rtc_data_config_check (&self->config, &error))
+  if (check_settings (self, &error) && open_inbox (self, &error))
     hub = gst_rtc_data_config_find_hub (&self->config, GST_ELEMENT (self), &error);
   if (!hub) {
     gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_ERROR, error->domain, error->code,
         g_strdup (error->message), NULL, __FILE__, GST_FUNCTION, __LINE__);
     g_error_free (error);
+    close_inbox (self);
     return FALSE;
   }
+  if (self->directory)
+    init.protocol = (gchar *)RTC_FILE_PROTOCOL;
   g_mutex_lock (&self->lock);
   self->hub = hub;
   self->queue = gst_data_channel_src_new_queue (self);
@@ -120,6 +186,7 @@ gst_data_channel_src_stop (GstBaseSrc *src)
   GstRtcDataHub *hub;
 
   self->hub->klass->detach (self->hub, self->attached);
+  close_inbox (self);
   g_mutex_lock (&self->lock);
   rtc_data_queue_clear (self->queue);
   self->dropped = rtc_data_queue_get_dropped (self->queue);

@@ -9,6 +9,7 @@
 #include "core/rtcdataqueue.h"
 #include "core/rtcdeadman.h"
 #include "gstrtcdataconfig.h"
+#include "gstrtcfileinbox.h"
 
 G_BEGIN_DECLS
 
@@ -48,10 +49,14 @@ struct _GstDataChannelSrc
   GstBuffer *deadman_buffer;
   GstCaps *caps; /* of binary messages; NULL: our own */
   GstDataChannelTimes times;
+  gchar *directory; /* that files are received into; NULL: they are messages like others */
+  gboolean overwrites;
+  guint64 max_file_size;
   GstRtcDataHub *hub; /* from start() to stop() */
 
   /* under lock */
   GPtrArray *links; /* of GstRtcSrcLink, those that are not closed */
+  GstRtcFileInbox *inbox; /* with directory, from start() to stop() */
   RtcDataQueue *queue; /* of GstRtcSrcMessage; NULL: stopped */
   RtcDeadman deadman;
   RtcDataCount received, dropped, given; /* dropped: of runs before this one */
@@ -90,6 +95,9 @@ void gst_rtc_src_message_free (gpointer message);
 
 /* Of GstRtcDataUser. */
 void gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer src);
+
+/* Of GstRtcFileInboxConfig. */
+void gst_rtc_src_on_file (GstElement *src, GstRtcChannel *channel, const gchar *path);
 
 /* For SRC's field. (transfer full) */
 GPtrArray *gst_rtc_src_new_links (void);

@@ -11,6 +11,8 @@
 
 #include "gstdatachannelsrc.h"
 
+#include <string.h>
+
 #define GST_CAT_DEFAULT gst_data_channel_src_debug
 
 /* What a channel is told to be unread while the queue is full, so that its peer waits at once. */
@@ -134,7 +136,7 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
   gint64 deadline;
 
   g_mutex_lock (&self->lock);
-  if (!self->queue || link->is_closed) {
+  if (!self->queue || link->is_closed || self->inbox) {
     g_mutex_unlock (&self->lock);
     return;
   }
@@ -187,13 +189,24 @@ void
 gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer user_data)
 {
   GstDataChannelSrc *self = user_data;
+  GstRtcFileInbox *inbox = NULL;
   GstRtcSrcLink *link;
 
+  if (self->directory && g_strcmp0 (channel->init.protocol, RTC_FILE_PROTOCOL) != 0) {
+    GST_ELEMENT_WARNING (self, RESOURCE, READ,
+        ("What peer %s sends on the data channel \"%s\" is dropped: it sends messages (protocol \"%s\"), and with "
+         "directory only files are received. Take another label for one of the two.",
+            channel->peer_id, channel->init.label, channel->init.protocol),
+        (NULL));
+    return;
+  }
   g_mutex_lock (&self->lock);
   if (!self->queue) {
     g_mutex_unlock (&self->lock);
     return;
   }
+  if (self->inbox)
+    inbox = gst_rtc_file_inbox_ref (self->inbox);
   link = g_new0 (GstRtcSrcLink, 1);
   link->ref_count = 3;
   link->src = gst_object_ref (self);
@@ -207,6 +220,35 @@ gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer user_data)
   else
     gst_rtc_src_settle (self);
   link_unref (link);
+  if (inbox) {
+    gst_rtc_file_inbox_add (inbox, channel);
+    gst_rtc_file_inbox_unref (inbox);
+  }
+}
+
+/* The path goes out as a text message would that came on CHANNEL. */
+void
+gst_rtc_src_on_file (GstElement *element, GstRtcChannel *channel, const gchar *path)
+{
+  GstDataChannelSrc *self = GST_DATA_CHANNEL_SRC (element);
+  gint64 now = g_get_monotonic_time ();
+  gsize size = strlen (path);
+  GstRtcSrcLink *link = g_new0 (GstRtcSrcLink, 1);
+  GstRtcSrcMessage *message = g_new (GstRtcSrcMessage, 1);
+  gint64 deadline;
+
+  /* One of its own: the peer is not made to wait for what it did not send. */
+  link->ref_count = 1;
+  link->src = gst_object_ref (self);
+  link->channel = gst_rtc_channel_ref (channel);
+  *message = (GstRtcSrcMessage){link, g_bytes_new (path, size), TRUE, now};
+  g_mutex_lock (&self->lock);
+  self->received.messages++;
+  self->received.bytes += size;
+  if (!self->queue || rtc_data_queue_push (self->queue, message, size, now, now, &deadline) != RTC_DATA_PUSH_TAKEN)
+    gst_rtc_src_message_free (message);
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
 }
 
 GPtrArray *

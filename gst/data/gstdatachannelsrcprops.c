@@ -26,11 +26,15 @@ enum
   PROP_DEADMAN_REPEAT,
   PROP_DEADMAN_DATA,
   PROP_DEADMAN_BUFFER,
+  PROP_DIRECTORY,
+  PROP_OVERWRITE,
+  PROP_MAX_FILE_SIZE,
   PROP_STATS,
 };
 
 #define READY (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
 #define DEFAULT_MAX_BYTES (4 * 1024 * 1024)
+#define DEFAULT_MAX_FILE_SIZE (G_GUINT64_CONSTANT (4) << 30)
 
 static GType
 gst_data_channel_times_get_type (void)
@@ -52,6 +56,7 @@ gst_data_channel_src_init_properties (GstDataChannelSrc *self)
 {
   gst_rtc_data_config_init (&self->config);
   self->max_bytes = DEFAULT_MAX_BYTES;
+  self->max_file_size = DEFAULT_MAX_FILE_SIZE;
 }
 
 void
@@ -59,6 +64,7 @@ gst_data_channel_src_clear_properties (GstDataChannelSrc *self)
 {
   gst_rtc_data_config_clear (&self->config);
   g_free (self->deadman_data);
+  g_free (self->directory);
   gst_clear_buffer (&self->deadman_buffer);
   gst_clear_caps (&self->caps);
 }
@@ -109,6 +115,16 @@ gst_data_channel_src_set_property (GObject *object, guint id, const GValue *valu
       break;
     case PROP_DEADMAN_BUFFER:
       gst_buffer_replace (&self->deadman_buffer, gst_value_get_buffer (value));
+      break;
+    case PROP_DIRECTORY:
+      g_free (self->directory);
+      self->directory = g_value_dup_string (value);
+      break;
+    case PROP_OVERWRITE:
+      self->overwrites = g_value_get_boolean (value);
+      break;
+    case PROP_MAX_FILE_SIZE:
+      self->max_file_size = g_value_get_uint64 (value);
       break;
     default:
       if (!gst_rtc_data_config_set (&self->config, id, value))
@@ -231,6 +247,15 @@ gst_data_channel_src_get_property (GObject *object, guint id, GValue *value, GPa
     case PROP_DEADMAN_BUFFER:
       gst_value_set_buffer (value, self->deadman_buffer);
       break;
+    case PROP_DIRECTORY:
+      g_value_set_string (value, self->directory);
+      break;
+    case PROP_OVERWRITE:
+      g_value_set_boolean (value, self->overwrites);
+      break;
+    case PROP_MAX_FILE_SIZE:
+      g_value_set_uint64 (value, self->max_file_size);
+      break;
     default:
       if (!gst_rtc_data_config_get (&self->config, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -258,6 +283,51 @@ install_deadman (GObjectClass *klass)
       g_param_spec_boxed ("deadman-buffer", "Deadman buffer",
           "Goes out in place of deadman-data where that cannot be text; hexadecimal in a launch line", GST_TYPE_BUFFER,
           READY));
+}
+
+static gboolean
+gst_data_channel_src_cancel (GstDataChannelSrc *self, const gchar *id)
+{
+  GstRtcFileInbox *inbox;
+  gboolean is_found;
+
+  g_mutex_lock (&self->lock);
+  inbox = self->inbox ? gst_rtc_file_inbox_ref (self->inbox) : NULL;
+  g_mutex_unlock (&self->lock);
+  if (!inbox)
+    return FALSE;
+  is_found = gst_rtc_file_inbox_cancel (inbox, id);
+  gst_rtc_file_inbox_unref (inbox);
+  return is_found;
+}
+
+static void
+install_files (GObjectClass *klass)
+{
+  g_object_class_install_property (klass, PROP_DIRECTORY,
+      g_param_spec_string ("directory", "Directory",
+          "The folder that files are received into, from a datachannelsink with delivery=file; what is given out then "
+          "are their paths. Unset: what comes is messages",
+          NULL, READY));
+  g_object_class_install_property (klass, PROP_OVERWRITE,
+      g_param_spec_boolean ("overwrite", "Overwrite",
+          "Whether a file that is received takes the place of one that has its name, which is refused otherwise", FALSE,
+          READY));
+  g_object_class_install_property (klass, PROP_MAX_FILE_SIZE,
+      g_param_spec_uint64 ("max-file-size", "Largest file", "Bytes that a file which is received may have, at most", 1,
+          RTC_FILE_MAX_SIZE, DEFAULT_MAX_FILE_SIZE, READY));
+
+  /**
+   * GstDataChannelSrc::cancel:
+   * @self: a datachannelsrc
+   * @id: the id of a file that is being received, from its element messages
+   *
+   * Ends the transfer, here and at the sender's, and removes what is there of it.
+   *
+   * Returns: whether there was one
+   */
+  g_signal_new_class_handler ("cancel", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+      G_CALLBACK (gst_data_channel_src_cancel), NULL, NULL, NULL, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
 }
 
 void
@@ -298,6 +368,7 @@ gst_data_channel_src_install_properties (GObjectClass *klass)
       g_param_spec_boolean ("eos-on-close", "EOS on close",
           "Whether the stream ends when the last channel was closed and all that came on it was read", FALSE, READY));
   install_deadman (klass);
+  install_files (klass);
   g_object_class_install_property (klass, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "What came, was dropped, and waits; age of the last message (ms); latency from the sender and in the queue "

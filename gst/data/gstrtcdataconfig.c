@@ -279,6 +279,21 @@ gst_rtc_data_config_check (const GstRtcDataConfig *config, GError **error)
   return TRUE;
 }
 
+gboolean
+gst_rtc_data_config_check_files (const GstRtcDataConfig *config, const gchar *what, GError **error)
+{
+  const GstRtcChannelInit *init = &config->init;
+
+  if (init->ordered && init->max_retransmits < 0 && init->max_packet_lifetime < 0
+      && (!init->protocol || !*init->protocol))
+    return TRUE;
+  g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+      "%s needs a channel that is ordered and loses nothing, and gives it a protocol of its own: leave out protocol, "
+      "ordered, max-retransmits and max-packet-lifetime",
+      what);
+  return FALSE;
+}
+
 /* The outermost bin around ELEMENT. (transfer full) */
 static GstObject *
 find_top (GstElement *element)

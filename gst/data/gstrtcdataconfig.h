@@ -54,6 +54,9 @@ gboolean gst_rtc_data_config_get (const GstRtcDataConfig *config, guint id, GVal
 /* FALSE with ERROR (GST_LIBRARY_ERROR) that says what contradicts what, and what to set instead. */
 gboolean gst_rtc_data_config_check (const GstRtcDataConfig *config, GError **error);
 
+/* Besides, for channels that files go over (rtcjsonfile.h). WHAT is the setting that asks for that. */
+gboolean gst_rtc_data_config_check_files (const GstRtcDataConfig *config, const gchar *what, GError **error);
+
 /* Overflow policies, as a property's type. */
 GType gst_rtc_data_overflow_get_type (void);
 
