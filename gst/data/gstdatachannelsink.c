@@ -25,6 +25,21 @@
  *
  * A buffer with a `GstRtcPeerMeta` that has the field `to` is sent to that peer only.
  *
+ * ## Files
+ *
+ * With `delivery=file` what comes in up to EOS is one file, which each peer is to have as a whole: with its name, its
+ * size as far as it is known, and its SHA-256, over a channel of the protocol `rtclink.file.1`, which `datachannelsrc
+ * directory=…` and the page understand. Peers get it one after the other; after a broken link a transfer goes on where
+ * it was, if the peer is back within #GstDataChannelSink:max-time. For that, and for more than one peer, what is
+ * upstream must be seekable in bytes, as filesrc is. EOS comes through when each peer that is there has it, or has
+ * failed; a peer that stands still fails after a minute.
+ *
+ * Element messages tell of each: `rtc-file-begin`, `rtc-file-progress` (at most four a second), then `rtc-file-done`
+ * or `rtc-file-failed`, with the fields `peer-id`, `id`, `name` (strings), `size` (int64, -1: not known) and `bytes`
+ * (int64, that were sent). `rtc-file-done` has `sha256`, and comes when it is on the peer's disk; `rtc-file-failed` has
+ * `code` (`cancelled`, `refused`, `exists`, `too-large`, `disk-full`, `digest`, `changed` or `protocol`) and `reason`
+ * (strings). #GstDataChannelSink::cancel ends one.
+ *
  * ## Example launch lines
  *
  * What is typed goes to every browser, beside a picture; the page shows it at http://127.0.0.1:8080/ :
@@ -32,6 +47,12 @@
  * gst-launch-1.0 wssignalsrc mode=listener port=8080 ! rtcbin name=rtc \
  *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc. \
  *     fdsrc fd=0 ! datachannelsink label=telemetry
+ * ]|
+ * A file goes to whoever comes:
+ * |[
+ * gst-launch-1.0 wssignalsrc mode=listener port=8080 ! rtcbin name=rtc \
+ *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc. \
+ *     filesrc location=map.pcd blocksize=65536 ! datachannelsink label=map delivery=file
  * ]|
  */
 
@@ -43,6 +64,7 @@
 
 #include <string.h>
 
+#include "core/rtcjsonfile.h"
 #include "gstrtcdatameta.h"
 
 GST_DEBUG_CATEGORY (gst_data_channel_sink_debug);
@@ -85,7 +107,7 @@ gst_data_channel_sink_attach (GstDataChannelSink *self)
       .init = &self->init,
       .opens = TRUE,
       .peer_id = self->config.peer_id,
-      .channel = gst_rtc_sink_peer_on_channel,
+      .channel = self->file ? gst_rtc_sink_file_on_channel : gst_rtc_sink_peer_on_channel,
       .refused = on_refused,
       .user_data = gst_object_ref (self),
       .notify = gst_object_unref,
@@ -98,6 +120,10 @@ gst_data_channel_sink_attach (GstDataChannelSink *self)
     g_free (self->init.protocol);
     self->init.protocol = g_strdup (GST_RTC_DATA_TIME_PROTOCOL);
   }
+  if (self->file) {
+    g_free (self->init.protocol);
+    self->init.protocol = g_strdup (RTC_FILE_PROTOCOL);
+  }
   g_mutex_unlock (&self->lock);
   self->attached = self->hub->klass->attach (self->hub, &user);
   self->is_closed = FALSE;
@@ -109,6 +135,20 @@ gst_data_channel_sink_detach (GstDataChannelSink *self)
   if (self->attached != 0)
     self->hub->klass->detach (self->hub, self->attached);
   self->attached = 0;
+}
+
+static gboolean
+check_file_settings (GstDataChannelSink *self, GError **error)
+{
+  if (self->timestamps || self->reply || self->overflow != RTC_DATA_OVERFLOW_BLOCK
+      || self->wait_for_peer == GST_DATA_CHANNEL_WAIT_NO || self->kind == GST_DATA_CHANNEL_KIND_TEXT) {
+    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "delivery=file sends all of a file, to all peers, in its own way: leave out timestamps, reply, overflow, "
+        "wait-for-peer and kind");
+    return FALSE;
+  }
+  return gst_rtc_data_config_check (&self->config, error)
+      && gst_rtc_data_config_check_files (&self->config, "delivery=file", error);
 }
 
 static gboolean
@@ -128,6 +168,14 @@ check_settings (GstDataChannelSink *self, GError **error)
     g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
         "timestamps=true makes the protocol \"%s\", so protocol=%s cannot be set as well: leave out one of the two",
         GST_RTC_DATA_TIME_PROTOCOL, protocol);
+    return FALSE;
+  }
+  if (self->delivery == GST_DATA_CHANNEL_DELIVERY_FILE)
+    return check_file_settings (self, error);
+  if (self->file_name) {
+    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "file-name=%s is set, and messages have no name: set delivery=file, too, or leave out file-name",
+        self->file_name);
     return FALSE;
   }
   return gst_rtc_data_config_check (&self->config, error);
@@ -161,6 +209,8 @@ open_hub (GstDataChannelSink *self)
   g_mutex_unlock (&self->lock);
   self->upstream_is_live = -1;
   self->is_text = FALSE;
+  if (self->delivery == GST_DATA_CHANNEL_DELIVERY_FILE)
+    gst_rtc_sink_file_start (self);
   gst_data_channel_sink_attach (self);
   return TRUE;
 }
@@ -173,6 +223,7 @@ close_hub (GstDataChannelSink *self)
 
   if (!self->hub)
     return;
+  gst_rtc_sink_file_stop (self);
   gst_data_channel_sink_detach (self);
   g_mutex_lock (&self->lock);
   gst_rtc_sink_peer_remove_all (self);
@@ -210,6 +261,8 @@ gst_data_channel_sink_set_caps (GstBaseSink *sink, GstCaps *caps)
   self->is_text = gst_structure_has_name (s, "text/x-raw")
       || (gst_structure_has_name (s, "application/x-data-channel")
           && g_strcmp0 (gst_structure_get_string (s, "kind"), "text") == 0);
+  if (self->file)
+    gst_rtc_sink_file_set_caps (self, caps);
   return TRUE;
 }
 
@@ -308,10 +361,13 @@ gst_data_channel_sink_render (GstBaseSink *sink, GstBuffer *buffer)
   GstDataChannelSink *self = GST_DATA_CHANNEL_SINK (sink);
   gboolean is_text =
       self->kind == GST_DATA_CHANNEL_KIND_AUTO ? self->is_text : self->kind == GST_DATA_CHANNEL_KIND_TEXT;
-  GBytes *bytes = make_bytes (self, buffer, is_text);
   GstRtcSinkMessage *message;
   GstFlowReturn flow;
+  GBytes *bytes;
 
+  if (self->file)
+    return gst_rtc_sink_file_render (self, buffer);
+  bytes = make_bytes (self, buffer, is_text);
   if (!bytes) {
     GST_ELEMENT_ERROR (self, RESOURCE, READ, ("A buffer's memory cannot be read"), (NULL));
     return GST_FLOW_ERROR;
@@ -345,10 +401,11 @@ gst_data_channel_sink_render (GstBaseSink *sink, GstBuffer *buffer)
 static GstFlowReturn
 gst_data_channel_sink_wait_event (GstBaseSink *sink, GstEvent *event)
 {
+  GstDataChannelSink *self = GST_DATA_CHANNEL_SINK (sink);
   GstFlowReturn flow = GST_BASE_SINK_CLASS (gst_data_channel_sink_parent_class)->wait_event (sink, event);
 
   if (flow == GST_FLOW_OK && GST_EVENT_TYPE (event) == GST_EVENT_EOS)
-    flow = gst_data_channel_sink_drain (GST_DATA_CHANNEL_SINK (sink));
+    flow = self->file ? gst_rtc_sink_file_drain (self) : gst_data_channel_sink_drain (self);
   return flow;
 }
 
@@ -357,6 +414,12 @@ gst_data_channel_sink_event (GstBaseSink *sink, GstEvent *event)
 {
   GstDataChannelSink *self = GST_DATA_CHANNEL_SINK (sink);
 
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT && self->file) {
+    const GstSegment *segment;
+
+    gst_event_parse_segment (event, &segment);
+    gst_rtc_sink_file_set_segment (self, segment);
+  }
   if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP) {
     g_mutex_lock (&self->lock);
     for (guint i = 0; self->hold && i < self->peers->len; i++) {
@@ -403,6 +466,7 @@ gst_data_channel_sink_finalize (GObject *object)
 
   gst_rtc_channel_init_clear (&self->init);
   gst_rtc_data_config_clear (&self->config);
+  g_free (self->file_name);
   g_ptr_array_unref (self->peers);
   g_cond_clear (&self->changed);
   g_mutex_clear (&self->lock);

@@ -26,6 +26,14 @@ typedef enum
 
 typedef enum
 {
+  GST_DATA_CHANNEL_DELIVERY_MESSAGE,
+  GST_DATA_CHANNEL_DELIVERY_FILE,
+} GstDataChannelDelivery;
+
+typedef struct _GstRtcSinkFile GstRtcSinkFile;
+
+typedef enum
+{
   GST_DATA_CHANNEL_WAIT_AUTO,
   GST_DATA_CHANNEL_WAIT_YES,
   GST_DATA_CHANNEL_WAIT_NO,
@@ -42,6 +50,8 @@ struct _GstDataChannelSink
   GstRtcDataConfig config;
   GstDataChannelKind kind;
   GstDataChannelWait wait_for_peer;
+  GstDataChannelDelivery delivery;
+  gchar *file_name; /* NULL: what upstream calls it */
   RtcDataOverflow overflow;
   guint64 max_bytes;
   guint max_time, drain_timeout; /* ms */
@@ -50,6 +60,7 @@ struct _GstDataChannelSink
 
   /* under lock */
   GPtrArray *peers; /* of GstRtcSinkPeer */
+  GstRtcSinkFile *file; /* with delivery=file, while there is a hub */
   RtcDataQueue *hold; /* of GstRtcSinkMessage, while there is no peer; NULL: stopped */
   RtcDataCount sent, dropped; /* of peers that left; dropped has what nobody was there for, too */
   guint64 buffers, bytes; /* rendered */
@@ -123,6 +134,27 @@ GstFlowReturn gst_data_channel_sink_send (GstDataChannelSink *sink, GstRtcSinkMe
 
 /* Returns when everything was sent, or drain-timeout has passed since there is a peer. Streaming thread. */
 GstFlowReturn gst_data_channel_sink_drain (GstDataChannelSink *sink);
+
+/* Waits for a change, until DEADLINE (-1: none) at most. Streaming thread; what is not OK is to be returned. With the
+ * lock. */
+GstFlowReturn gst_data_channel_sink_wait (GstDataChannelSink *sink, gint64 deadline);
+
+/* With delivery=file, in gstdatachannelsinkfile.c. */
+void gst_rtc_sink_file_start (GstDataChannelSink *sink);
+void gst_rtc_sink_file_stop (GstDataChannelSink *sink);
+
+/* Of GstRtcDataUser. */
+void gst_rtc_sink_file_on_channel (GstRtcChannel *channel, gpointer sink);
+
+/* From upstream. Streaming thread; render() and drain() return when the bytes, or the end, have reached whoever is to
+ * have them now; what is not OK is to be returned. */
+void gst_rtc_sink_file_set_caps (GstDataChannelSink *sink, GstCaps *caps);
+void gst_rtc_sink_file_set_segment (GstDataChannelSink *sink, const GstSegment *segment);
+GstFlowReturn gst_rtc_sink_file_render (GstDataChannelSink *sink, GstBuffer *buffer);
+GstFlowReturn gst_rtc_sink_file_drain (GstDataChannelSink *sink);
+
+/* Cancels the transfer ID. FALSE: there is none. Any thread. */
+gboolean gst_rtc_sink_file_cancel (GstDataChannelSink *sink, const gchar *id);
 
 /* With the lock. */
 void gst_data_channel_sink_count_dropped (GstDataChannelSink *sink, gsize size);

@@ -24,6 +24,8 @@ enum
   PROP_TIMESTAMPS,
   PROP_CLOSE_ON_EOS,
   PROP_DRAIN_TIMEOUT,
+  PROP_DELIVERY,
+  PROP_FILE_NAME,
   PROP_STATS,
 };
 
@@ -61,6 +63,21 @@ gst_data_channel_wait_get_type (void)
 
   if (g_once_init_enter (&type))
     g_once_init_leave (&type, g_enum_register_static ("GstDataChannelWait", values));
+  return type;
+}
+
+static GType
+gst_data_channel_delivery_get_type (void)
+{
+  static const GEnumValue values[] = {
+      {GST_DATA_CHANNEL_DELIVERY_MESSAGE, "Each buffer is a message", "message"},
+      {GST_DATA_CHANNEL_DELIVERY_FILE, "All buffers up to EOS are a file", "file"},
+      {0, NULL, NULL},
+  };
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstDataChannelDelivery", values));
   return type;
 }
 
@@ -113,6 +130,13 @@ gst_data_channel_sink_set_property (GObject *object, guint id, const GValue *val
       break;
     case PROP_DRAIN_TIMEOUT:
       self->drain_timeout = g_value_get_uint (value);
+      break;
+    case PROP_DELIVERY:
+      self->delivery = g_value_get_enum (value);
+      break;
+    case PROP_FILE_NAME:
+      g_free (self->file_name);
+      self->file_name = g_value_dup_string (value);
       break;
     default:
       if (!gst_rtc_data_config_set (&self->config, id, value))
@@ -259,6 +283,12 @@ gst_data_channel_sink_get_property (GObject *object, guint id, GValue *value, GP
     case PROP_DRAIN_TIMEOUT:
       g_value_set_uint (value, self->drain_timeout);
       break;
+    case PROP_DELIVERY:
+      g_value_set_enum (value, self->delivery);
+      break;
+    case PROP_FILE_NAME:
+      g_value_set_string (value, self->file_name);
+      break;
     default:
       if (!gst_rtc_data_config_get (&self->config, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -267,12 +297,36 @@ gst_data_channel_sink_get_property (GObject *object, guint id, GValue *value, GP
   g_mutex_unlock (&self->lock);
 }
 
+static void
+install_files (GObjectClass *klass)
+{
+  g_object_class_install_property (klass, PROP_DELIVERY,
+      g_param_spec_enum ("delivery", "Delivery", "Whether what comes is messages, or a file that each peer gets whole",
+          gst_data_channel_delivery_get_type (), GST_DATA_CHANNEL_DELIVERY_MESSAGE, READY));
+  g_object_class_install_property (klass, PROP_FILE_NAME,
+      g_param_spec_string ("file-name", "File name",
+          "With delivery=file, what the file is called; unset: as it is where it comes from", NULL, READY));
+
+  /**
+   * GstDataChannelSink::cancel:
+   * @self: a datachannelsink
+   * @id: the id of a file that is being sent, from its element messages
+   *
+   * Ends the transfer, here and at the peer's, which removes what it has of it.
+   *
+   * Returns: whether there was one
+   */
+  g_signal_new_class_handler ("cancel", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+      G_CALLBACK (gst_rtc_sink_file_cancel), NULL, NULL, NULL, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+}
+
 void
 gst_data_channel_sink_install_properties (GObjectClass *klass)
 {
   klass->set_property = gst_data_channel_sink_set_property;
   klass->get_property = gst_data_channel_sink_get_property;
   gst_rtc_data_config_install (klass);
+  install_files (klass);
   g_object_class_install_property (klass, GST_RTC_DATA_PROP_PEER_ID,
       g_param_spec_string ("peer-id", "Peer id", "The only peer that is sent to; unset: every peer", NULL, READY));
   g_object_class_install_property (klass, PROP_KIND,

@@ -40,9 +40,8 @@ waits_for_peer (GstDataChannelSink *self)
   return self->wait_for_peer == GST_DATA_CHANNEL_WAIT_YES;
 }
 
-/* Waits for a change, until DEADLINE (-1: none) at most. What comes is what is to be done. With the lock. */
-static GstFlowReturn
-wait_for_change (GstDataChannelSink *self, gint64 deadline)
+GstFlowReturn
+gst_data_channel_sink_wait (GstDataChannelSink *self, gint64 deadline)
 {
   gint64 lost = gst_rtc_sink_peer_get_deadline (self);
   GstFlowReturn flow;
@@ -227,7 +226,7 @@ gst_data_channel_sink_send (GstDataChannelSink *self, GstRtcSinkMessage *message
     if (delivery.pump->len > 0 || delivery.stalled->len > 0)
       pump_and_warn (self, &delivery); /* and look again: others may have got room meanwhile */
     else if (!is_done && deadline != 0)
-      flow = wait_for_change (self, deadline);
+      flow = gst_data_channel_sink_wait (self, deadline);
   }
   g_mutex_unlock (&self->lock);
   g_clear_pointer (&delivery.receivers, g_ptr_array_unref);
@@ -316,7 +315,7 @@ gst_data_channel_sink_drain (GstDataChannelSink *self)
     g_ptr_array_unref (channels);
     if ((waiting.messages == 0 && left == 0) || (end >= 0 && now >= end))
       break;
-    flow = wait_for_change (self, end < 0 ? -1 : MIN (end, now + POLL_US));
+    flow = gst_data_channel_sink_wait (self, end < 0 ? -1 : MIN (end, now + POLL_US));
   }
   g_mutex_unlock (&self->lock);
   if (flow == GST_FLOW_OK && (waiting.messages > 0 || left > 0))
