@@ -52,7 +52,7 @@
  * |[
  * gst-launch-1.0 wssignalsrc mode=listener port=8080 ! rtcbin name=rtc \
  *     videotestsrc is-live=true ! vp8enc deadline=1 ! rtc.  audiotestsrc is-live=true ! opusenc ! rtc. \
- *     filesrc location=map.pcd blocksize=65536 ! datachannelsink label=map delivery=file
+ *     filesrc location=/etc/os-release blocksize=65536 ! datachannelsink label=map delivery=file
  * ]|
  */
 
