@@ -9,6 +9,8 @@
 
 #include "gstrtcdataconfig.h"
 
+#include "core/rtcjsonfile.h"
+
 #include <string.h>
 
 #include "base/gstrtcwebrtcchannel.h"
@@ -285,8 +287,14 @@ gst_rtc_data_config_check_files (const GstRtcDataConfig *config, const gchar *wh
   const GstRtcChannelInit *init = &config->init;
 
   if (init->ordered && init->max_retransmits < 0 && init->max_packet_lifetime < 0
-      && (!init->protocol || !*init->protocol))
+      && (config->channel ? g_strcmp0 (init->protocol, RTC_FILE_PROTOCOL) == 0 : !init->protocol || !*init->protocol))
     return TRUE;
+  if (config->channel) {
+    g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
+        "%s needs a channel of the protocol \"%s\" that is ordered and loses nothing: create it so", what,
+        RTC_FILE_PROTOCOL);
+    return FALSE;
+  }
   g_set_error (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS,
       "%s needs a channel that is ordered and loses nothing, and gives it a protocol of its own: leave out protocol, "
       "ordered, max-retransmits and max-packet-lifetime",
