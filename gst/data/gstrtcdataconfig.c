@@ -9,12 +9,11 @@
 
 #include "gstrtcdataconfig.h"
 
-#include "core/rtcjsonfile.h"
-
 #include <string.h>
 
 #include "base/gstrtcwebrtcchannel.h"
 #include "core/rtcdataqueue.h"
+#include "core/rtcjsonfile.h"
 #include "gstrtcdataone.h"
 
 #define READY (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
