@@ -517,6 +517,7 @@ const GstRtcTransportClass gst_rtc_native_transport = {
     .send = gst_rtc_native_shared_send,
     .forget_track = gst_rtc_native_shared_forget_track,
     .open_channel = gst_rtc_native_open_channel,
+    .channels_last = TRUE,
     .unblock = transport_unblock,
     .add_stats = transport_add_stats,
     .add_line_stats = transport_add_line_stats,

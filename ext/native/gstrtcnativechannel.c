@@ -127,6 +127,18 @@ channel_get_id (GstRtcChannel *base)
   return id;
 }
 
+static gsize
+channel_get_max_message_size (GstRtcChannel *base)
+{
+  GstRtcNativeChannel *self = (GstRtcNativeChannel *)base;
+  guint64 limit;
+
+  g_mutex_lock (&self->data->lock);
+  limit = self->data->max_message_size;
+  g_mutex_unlock (&self->data->lock);
+  return MIN (limit, G_MAXSIZE);
+}
+
 static void
 channel_close (GstRtcChannel *base)
 {
@@ -169,6 +181,7 @@ static const GstRtcChannelClass channel_class = {
     .set_low_threshold = channel_set_low_threshold,
     .unread_changed = channel_unread_changed,
     .get_id = channel_get_id,
+    .get_max_message_size = channel_get_max_message_size,
     .close = channel_close,
     .add_stats = channel_add_stats,
     .free = channel_free,

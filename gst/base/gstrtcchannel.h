@@ -97,6 +97,9 @@ struct _GstRtcChannelClass
   void (*close) (GstRtcChannel *channel);
   void (*add_stats) (GstRtcChannel *channel, GstStructure *stats);
   void (*free) (GstRtcChannel *channel);
+
+  /* The longest message that send() takes, as far as is known. NULL: any. */
+  gsize (*get_max_message_size) (GstRtcChannel *channel);
 };
 
 struct _GstRtcChannel

@@ -24,6 +24,7 @@ struct _RtcDataLog
   guint64 first; /* number of the first entry */
   guint64 ever_sent; /* how many were sent on any connection */
   guint64 sent; /* on this one: those before it included */
+  gsize unsent; /* bytes of those from next on, without overhead */
   gboolean cut;
 };
 
@@ -71,6 +72,7 @@ rtc_data_log_add (RtcDataLog *self, gboolean is_text, GBytes *message)
   *entry = (Entry){is_text, g_bytes_ref (message)};
   g_queue_push_tail (&self->entries, entry);
   self->bytes += cost;
+  self->unsent += g_bytes_get_size (message);
   if (!self->next)
     self->next = self->entries.tail;
   return TRUE;
@@ -86,6 +88,7 @@ rtc_data_log_next (RtcDataLog *self, gboolean *is_text)
   entry = self->next->data;
   self->next = self->next->next;
   self->sent++;
+  self->unsent -= g_bytes_get_size (entry->message);
   self->ever_sent = MAX (self->ever_sent, self->sent);
   *is_text = entry->is_text;
   return entry->message;
@@ -97,8 +100,10 @@ drop (RtcDataLog *self, guint64 delivered)
   while (self->first < delivered) {
     Entry *entry;
 
-    if (self->next == self->entries.head)
+    if (self->next == self->entries.head) {
+      self->unsent -= g_bytes_get_size (((Entry *)self->next->data)->message);
       self->next = self->next->next;
+    }
     entry = g_queue_pop_head (&self->entries);
     self->bytes -= get_cost (entry->message);
     entry_free (entry);
@@ -115,10 +120,19 @@ rtc_data_log_acknowledged (RtcDataLog *self, guint64 delivered)
   return TRUE;
 }
 
+/* All that is kept is to be sent. */
+static void
+rewind_to_first (RtcDataLog *self)
+{
+  self->next = self->entries.head;
+  self->unsent = self->bytes - self->entries.length * OVERHEAD;
+}
+
 void
 rtc_data_log_cut (RtcDataLog *self)
 {
   self->cut = TRUE;
+  rewind_to_first (self);
 }
 
 gboolean
@@ -129,7 +143,7 @@ rtc_data_log_resume (RtcDataLog *self, guint64 delivered)
   drop (self, delivered);
   self->cut = FALSE;
   self->sent = delivered;
-  self->next = self->entries.head;
+  rewind_to_first (self);
   return TRUE;
 }
 
@@ -137,6 +151,18 @@ gsize
 rtc_data_log_get_bytes (const RtcDataLog *self)
 {
   return self->bytes;
+}
+
+gsize
+rtc_data_log_get_unsent (const RtcDataLog *self)
+{
+  return self->unsent;
+}
+
+gsize
+rtc_data_log_get_next_size (const RtcDataLog *self)
+{
+  return self->next ? g_bytes_get_size (((const Entry *)self->next->data)->message) : 0;
 }
 
 guint64

@@ -37,6 +37,11 @@ gboolean rtc_data_log_acknowledged (RtcDataLog *self, guint64 delivered);
 void rtc_data_log_cut (RtcDataLog *self);
 gboolean rtc_data_log_resume (RtcDataLog *self, guint64 delivered);
 
+/* Bytes of messages that were not sent on this connection (cut: of all that are kept), and of the first of them (0:
+ * there is none). */
+gsize rtc_data_log_get_unsent (const RtcDataLog *self);
+gsize rtc_data_log_get_next_size (const RtcDataLog *self);
+
 /* What is kept, and how many messages were added. */
 gsize rtc_data_log_get_bytes (const RtcDataLog *self);
 guint64 rtc_data_log_get_added (const RtcDataLog *self);

@@ -204,14 +204,16 @@ gst_rtc_bin_data_add_channel (GstRtcBinData *self, gconstpointer connection, Gst
 void
 gst_rtc_bin_data_take_channel (GstRtcBinData *self, GstRtcConnection *connection, GstRtcChannel *channel)
 {
-  if (connection->peer_is_rtclink && gst_rtc_bin_data_take_link (self, channel))
+  if (connection->peer_is_rtclink && gst_rtc_bin_data_take_link (self, connection, channel))
+    return;
+  if (connection->peer_is_rtclink && gst_rtc_bin_data_take_lasting (self, connection, channel))
     return;
   GST_DEBUG ("peer %s opened the data channel \"%s\"", channel->peer_id, channel->init.label);
   gst_rtc_bin_data_add_channel (self, connection, gst_rtc_channel_ref (channel), TRUE);
 }
 
 void
-gst_rtc_bin_data_show (GstRtcBinData *self, gconstpointer connection)
+gst_rtc_bin_data_show (GstRtcBinData *self, gconstpointer connection, const gchar *peer_id)
 {
   GPtrArray *hidden = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
 
@@ -219,7 +221,8 @@ gst_rtc_bin_data_show (GstRtcBinData *self, gconstpointer connection)
   for (guint i = 0; i < self->entries->len; i++) {
     GstRtcDataEntry *entry = g_ptr_array_index (self->entries, i);
 
-    if (entry->connection == connection && !entry->visible)
+    if (!entry->visible
+        && (entry->connection ? entry->connection == connection : g_str_equal (entry->channel->peer_id, peer_id)))
       g_ptr_array_add (hidden, gst_rtc_data_entry_ref (entry));
   }
   for (guint i = 0; i < hidden->len; i++)
@@ -337,6 +340,7 @@ hub_free (GstRtcDataHub *hub)
   g_ptr_array_unref (self->users);
   g_ptr_array_unref (self->entries);
   g_ptr_array_unref (self->links);
+  g_ptr_array_unref (self->lasting);
   g_ptr_array_unref (self->connections);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -371,6 +375,9 @@ gst_rtc_bin_data_new (GstElement *bin)
   self->users = g_ptr_array_new_with_free_func (gst_rtc_data_user_unref);
   self->entries = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
   self->links = g_ptr_array_new_with_free_func (gst_rtc_data_link_unref);
+  self->lasting = g_ptr_array_new_with_free_func (gst_rtc_channel_unref);
+  /* No number of an rtcbin that was here before. */
+  self->next_number = g_get_real_time ();
   self->connections = g_ptr_array_new_with_free_func (connection_free);
   return self;
 }
@@ -401,7 +408,9 @@ stop_on_loop (gpointer data)
     g_source_destroy (self->timer);
   if (self->link_timer)
     g_source_destroy (self->link_timer);
-  self->timer = self->link_timer = NULL;
+  if (self->lasting_timer)
+    g_source_destroy (self->lasting_timer);
+  self->timer = self->link_timer = self->lasting_timer = NULL;
   self->wanted_changed = NULL;
 }
 

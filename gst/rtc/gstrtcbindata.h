@@ -44,6 +44,9 @@ void gst_rtc_bin_data_promote (GstRtcBinData *self, GstRtcConnection *connection
 /* It was closed; CONNECTION is only a name any more. Control loop. */
 void gst_rtc_bin_data_remove_connection (GstRtcBinData *self, gconstpointer connection);
 
+/* There will be no other connection to the peer for now: channels that would go on with it close. Control loop. */
+void gst_rtc_bin_data_remove_peer (GstRtcBinData *self, const gchar *peer_id);
+
 /* The peer opened CHANNEL on a connection. The transport's thread. */
 void gst_rtc_bin_data_take_channel (GstRtcBinData *self, GstRtcConnection *connection, GstRtcChannel *channel);
 

@@ -17,7 +17,8 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_bin_debug);
 #define GST_CAT_DEFAULT gst_rtc_bin_debug
 
 /* The channel that two rtclink peers have for themselves. Its messages are texts: "ask NUMBER", and the answer
- * "tell NUMBER IN OUT", when it came and when the answer left, in microseconds since 1970. Others are ignored. */
+ * "tell NUMBER IN OUT", when it came and when the answer left, in microseconds since 1970; and those of
+ * gstrtcbindatalast.c. Others are ignored. */
 #define LABEL "rtclink"
 #define PROTOCOL "rtclink.1"
 #define MAX_TEXT 128
@@ -29,6 +30,7 @@ typedef struct
   /* set at construction */
   GstRtcBinData *data;
   GstRtcChannel *channel;
+  guint serial; /* of its connection */
 
   gint ref_count; /* atomic; the table's, the listener's */
 
@@ -55,16 +57,41 @@ gst_rtc_data_link_unref (gpointer data)
   g_free (link);
 }
 
-static void
-send_text (Link *link, const gchar *text)
+static gboolean
+send_text (Link *link, const gchar *text, gboolean must)
 {
   GBytes *message;
+  gboolean sent;
 
-  if (gst_rtc_channel_get_buffered (link->channel) > MAX_BUFFERED)
-    return;
+  if (!must && gst_rtc_channel_get_buffered (link->channel) > MAX_BUFFERED)
+    return FALSE;
   message = g_bytes_new (text, strlen (text));
-  gst_rtc_channel_send (link->channel, TRUE, message, NULL);
+  sent = gst_rtc_channel_send (link->channel, TRUE, message, NULL);
   g_bytes_unref (message);
+  return sent;
+}
+
+gboolean
+gst_rtc_bin_data_link_send (GstRtcBinData *self, const gchar *peer_id, guint serial, const gchar *text, gboolean must)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func (gst_rtc_data_link_unref);
+  gboolean sent = FALSE;
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->links->len; i++) {
+    Link *link = g_ptr_array_index (self->links, i);
+
+    if ((serial == 0 || link->serial == serial) && g_str_equal (link->channel->peer_id, peer_id))
+      g_ptr_array_add (found, link_ref (link));
+  }
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < found->len; i++) {
+    Link *link = g_ptr_array_index (found, i);
+
+    sent |= text ? send_text (link, text, must) : must || gst_rtc_channel_get_buffered (link->channel) <= MAX_BUFFERED;
+  }
+  g_ptr_array_unref (found);
+  return sent;
 }
 
 static void
@@ -103,7 +130,7 @@ gst_rtc_bin_data_ask_peers (gpointer data)
     g_snprintf (text, sizeof text, "ask %u", rtc_clock_offset_ask (&link->clock, g_get_monotonic_time ()));
     next = MIN (next, rtc_clock_offset_get_deadline (&link->clock));
     g_mutex_unlock (&self->lock);
-    send_text (link, text);
+    send_text (link, text, FALSE);
   }
   g_ptr_array_unref (due);
   if (self->link_timer)
@@ -148,7 +175,9 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 ar
 
     in = of_day - (g_get_monotonic_time () - arrival);
     g_snprintf (answer, sizeof answer, "tell %u %" G_GINT64_FORMAT " %" G_GINT64_FORMAT, number, in, MAX (of_day, in));
-    send_text (link, answer);
+    send_text (link, answer, FALSE);
+  } else if (gst_rtc_bin_data_lasting_message (self, channel->peer_id, link->serial, text)) {
+    GST_LOG ("peer %s: %s", channel->peer_id, text);
   } else if (sscanf (text, "tell %9u %18" G_GINT64_FORMAT " %18" G_GINT64_FORMAT, &number, &in, &out) == 3) {
     g_mutex_lock (&self->lock);
     if (!rtc_clock_offset_take (&link->clock, number, in, out, arrival))
@@ -160,24 +189,27 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 ar
 static const GstRtcChannelEvents events = {.state = on_state, .message = on_message};
 
 static void
-add_link (GstRtcBinData *self, GstRtcChannel *channel)
+add_link (GstRtcBinData *self, GstRtcConnection *connection, GstRtcChannel *channel)
 {
   Link *link = g_new0 (Link, 1);
 
   link->data = (GstRtcBinData *)gst_rtc_data_hub_ref (&self->parent);
   link->channel = channel;
+  link->serial = connection->data_serial;
   link->ref_count = 1;
   g_mutex_lock (&self->lock);
   g_ptr_array_add (self->links, link_ref (link));
   g_mutex_unlock (&self->lock);
   on_state (
       channel, gst_rtc_channel_add_listener (channel, &events, link_ref (link), gst_rtc_data_link_unref), NULL, link);
+  gst_rtc_bin_data_lasting_linked (self, channel->peer_id, link->serial);
   gst_rtc_data_link_unref (link);
 }
 
 void
-gst_rtc_bin_data_open_link (GstRtcBinData *self, GstRtcTransport *transport)
+gst_rtc_bin_data_open_link (GstRtcBinData *self, GstRtcConnection *connection)
 {
+  GstRtcTransport *transport = connection->transport;
   GstRtcChannelInit init = GST_RTC_CHANNEL_INIT;
   GstRtcChannel *channel;
 
@@ -186,15 +218,15 @@ gst_rtc_bin_data_open_link (GstRtcBinData *self, GstRtcTransport *transport)
   init.priority = 1024;
   channel = transport->klass->open_channel ? transport->klass->open_channel (transport, &init, NULL) : NULL;
   if (channel)
-    add_link (self, channel);
+    add_link (self, connection, channel);
 }
 
 gboolean
-gst_rtc_bin_data_take_link (GstRtcBinData *self, GstRtcChannel *channel)
+gst_rtc_bin_data_take_link (GstRtcBinData *self, GstRtcConnection *connection, GstRtcChannel *channel)
 {
   if (!g_str_equal (channel->init.label, LABEL) || !g_str_equal (channel->init.protocol, PROTOCOL))
     return FALSE;
-  add_link (self, gst_rtc_channel_ref (channel));
+  add_link (self, connection, gst_rtc_channel_ref (channel));
   return TRUE;
 }
 

@@ -37,8 +37,8 @@ find_current (GstRtcBinData *self, const gchar *peer_id)
 }
 
 /* While the current connection works, channels of the next one are nobody's: it may never come up. */
-static gboolean
-is_visible (GstRtcBinData *self, GstRtcDataConnection *on)
+gboolean
+gst_rtc_bin_data_is_visible (GstRtcBinData *self, GstRtcDataConnection *on)
 {
   return on->current || !find_current (self, on->peer_id);
 }
@@ -52,7 +52,9 @@ has_channel (GstRtcBinData *self, GstRtcDataConnection *on, GstRtcDataUserEntry 
   for (guint i = 0; i < self->entries->len && !found; i++) {
     GstRtcDataEntry *entry = g_ptr_array_index (self->entries, i);
 
-    found = entry->connection == on->connection && gst_rtc_channel_get_state (entry->channel) < GST_RTC_CHANNEL_CLOSING
+    found =
+        (entry->connection ? entry->connection == on->connection : g_str_equal (entry->channel->peer_id, on->peer_id))
+        && gst_rtc_channel_get_state (entry->channel) < GST_RTC_CHANNEL_CLOSING
         && gst_rtc_channel_init_equal (&entry->channel->init, &user->init);
   }
   g_mutex_unlock (&self->lock);
@@ -66,13 +68,18 @@ open_for (GstRtcBinData *self, GstRtcDataConnection *on, GstRtcDataUserEntry *us
   GstRtcChannel *channel = NULL;
   GError *error = NULL;
 
-  if (transport->klass->open_channel)
+  gboolean visible = gst_rtc_bin_data_is_visible (self, on), lasts = FALSE;
+
+  if (transport->klass->channels_last && on->connection->peer_is_rtclink && gst_rtc_bin_data_can_last (&user->init)) {
+    lasts = TRUE;
+    channel = gst_rtc_bin_data_open_lasting (self, on, &user->init, visible, &error);
+  } else if (transport->klass->open_channel)
     channel = transport->klass->open_channel (transport, &user->init, &error);
   else
     error = g_error_new (GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_CONFIG,
         "The transport %s has no data channels; use rtcbin's property transport=native", transport->klass->name);
   if (channel) {
-    gst_rtc_bin_data_add_channel (self, on->connection, channel, is_visible (self, on));
+    gst_rtc_bin_data_add_channel (self, lasts ? NULL : on->connection, channel, visible);
     return;
   }
   GST_WARNING_OBJECT (self->bin, "peer %s: no data channel \"%s\": %s", on->peer_id, user->init.label, error->message);
@@ -86,6 +93,8 @@ open_on (GstRtcBinData *self, GstRtcDataConnection *on)
 {
   GPtrArray *users = g_ptr_array_new_with_free_func (gst_rtc_data_user_unref);
 
+  if (on->connection->peer_is_rtclink)
+    gst_rtc_bin_data_reopen_lasting (self, on);
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < self->users->len; i++) {
     GstRtcDataUserEntry *user = g_ptr_array_index (self->users, i);
@@ -109,6 +118,7 @@ gst_rtc_bin_data_open_missing (gpointer data)
 
   for (guint i = 0; i < self->connections->len; i++)
     open_on (self, g_ptr_array_index (self->connections, i));
+  gst_rtc_bin_data_begin_lasting (self);
 }
 
 void
@@ -121,9 +131,11 @@ gst_rtc_bin_data_add_connection (
   on->peer_id = g_strdup (peer_id);
   on->served = g_hash_table_new (NULL, NULL);
   g_ptr_array_add (self->connections, on);
+  connection->data_serial = ++self->serial;
   if (we_offer && connection->peer_is_rtclink && connection->with_data)
-    gst_rtc_bin_data_open_link (self, connection->transport);
+    gst_rtc_bin_data_open_link (self, connection);
   open_on (self, on);
+  gst_rtc_bin_data_begin_lasting (self);
 }
 
 void
@@ -132,7 +144,8 @@ gst_rtc_bin_data_promote (GstRtcBinData *self, GstRtcConnection *connection)
   GstRtcDataConnection *on = find (self, connection);
 
   on->current = TRUE;
-  gst_rtc_bin_data_show (self, connection);
+  gst_rtc_bin_data_show (self, connection, on->peer_id);
+  gst_rtc_bin_data_begin_lasting (self);
 }
 
 void
@@ -148,9 +161,10 @@ gst_rtc_bin_data_remove_connection (GstRtcBinData *self, gconstpointer connectio
   /* The one that is made is all there is now. */
   for (guint i = 0; i < self->connections->len; i++) {
     on = g_ptr_array_index (self->connections, i);
-    if (g_str_equal (on->peer_id, peer_id) && is_visible (self, on))
-      gst_rtc_bin_data_show (self, on->connection);
+    if (g_str_equal (on->peer_id, peer_id) && gst_rtc_bin_data_is_visible (self, on))
+      gst_rtc_bin_data_show (self, on->connection, peer_id);
   }
+  gst_rtc_bin_data_begin_lasting (self);
   g_free (peer_id);
 }
 

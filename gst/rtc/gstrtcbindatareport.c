@@ -122,7 +122,7 @@ gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, const
   for (guint i = 0; i < self->entries->len; i++) {
     GstRtcDataEntry *entry = g_ptr_array_index (self->entries, i);
 
-    if (entry->connection == connection)
+    if (entry->connection ? entry->connection == connection : g_str_equal (entry->channel->peer_id, peer_id))
       g_ptr_array_add (entries, gst_rtc_data_entry_ref (entry));
   }
   g_mutex_unlock (&self->lock);

@@ -56,6 +56,7 @@ struct _GstRtcConnection
   gpointer channel_data; /* borrowed */
   gboolean peer_is_rtclink; /* and so has a channel of its own with us */
   gboolean with_data; /* data channels are offered, or taken when the peer offers them */
+  guint data_serial; /* the later it was opened, the higher; the one of GstRtcBinData */
 
   gint ref_count; /* atomic */
 

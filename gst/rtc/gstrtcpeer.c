@@ -322,6 +322,9 @@ gst_rtc_peer_act (GstRtcPeer *self, guint actions)
         self->current.connection ? "Nothing was heard of the peer for 12 s" : "The connection broke", NULL);
   if (actions & (RTC_SESSION_REPORT_FAILED | RTC_SESSION_REPORT_TIMEOUT))
     report_failed (self);
+  if ((self->session.state == RTC_SESSION_IDLE || self->session.state == RTC_SESSION_FAILED)
+      && !self->current.connection && !self->next.connection)
+    gst_rtc_bin_data_remove_peer (self->bin->data, self->info->id);
   /* These may fail at once and act again, so they come last, and only one of them is ever asked for. */
   if (actions & RTC_SESSION_START_OFFER)
     start_offer (self);
@@ -445,6 +448,7 @@ gst_rtc_peer_free (GstRtcPeer *self, const gchar *reason)
     g_source_destroy (self->timer);
   gst_rtc_peer_slot_close (&self->next, self->bin);
   gst_rtc_peer_slot_close (&self->current, self->bin);
+  gst_rtc_bin_data_remove_peer (self->bin->data, self->info->id);
   gst_rtc_peer_post (self, "rtc-peer-left", "reason", G_TYPE_STRING, reason, NULL);
   rtc_peer_info_free (self->info);
   g_free (self->offer_session);

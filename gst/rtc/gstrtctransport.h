@@ -167,6 +167,10 @@ struct _GstRtcTransportClass
    * before this returns. NULL with ERROR (GST_RTC_CHANNEL_ERROR). (transfer full) NULL: this transport has none. */
   GstRtcChannel *(*open_channel) (GstRtcTransport *transport, const GstRtcChannelInit *init, GError **error);
 
+  /* A channel's end tells its connection's from the peer's wish, and how long a message may be is known: reliable ones
+   * may go on over connections. */
+  gboolean channels_last;
+
   /* Offers data channels only when somebody wants them; those who come later do without. */
   gboolean data_is_optional;
 

@@ -305,8 +305,8 @@ GST_START_TEST (a_rebuilt_connection)
   App *a, *b;
 
   setup (&f);
-  a = app_new (f.a, "x", NULL);
-  b = app_new (f.b, "x", "o,opens=false");
+  a = app_new (f.a, "x", "o,ordered=false");
+  b = app_new (f.b, "x", "o,ordered=false,opens=false");
   join (&f);
   app_expect (a, "open");
   app_expect (b, "open");
