@@ -453,6 +453,8 @@ gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *track
     all_media &= plan_line (line, offer, gst_sdp_message_get_media (offer, i), tracks, n_tracks, used, &trouble);
     any |= line->accepted;
   }
+  /* Who has no other section than that for data came for nothing else. */
+  all_media &= !trouble;
   for (guint t = 0; t < n_tracks; t++) {
     if (!used[t] && !trouble)
       add_problem (&trouble, "The peer's offer has no %s section for %s.", gst_rtc_kind_to_string (tracks[t].kind),
@@ -469,7 +471,6 @@ gst_rtc_sdp_plan_answer (const GstSDPMessage *offer, const GstRtcSdpTrack *track
       trouble = NULL;
     }
   }
-  all_media &= !trouble;
   if (data && plan_data (lines, offer, &trouble))
     any |= data == GST_RTC_SDP_DATA_WANTED || all_media;
   g_free (used);
