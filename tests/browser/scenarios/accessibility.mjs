@@ -6,7 +6,7 @@ import { inspect } from '../lib/axe.mjs';
 import { until } from '../lib/until.mjs';
 
 export default async function (stage) {
-  await stage.counter();
+  const pipeline = await stage.counter();
   const browser = await stage.browser();
   const schemes = stage.browserName === 'chromium' ? [false, true] : [false];
   for (const dark of schemes) {
@@ -32,13 +32,16 @@ export default async function (stage) {
       await page.evaluate(() => document.getElementById('help').showModal());
       await inspect(stage, page, `help-${kind}`);
       await page.evaluate(() => document.getElementById('help').close());
-      // What the pipeline would send to a browser that cannot decode: the same way through the page.
+      // What the pipeline would send to a browser that cannot decode: the same way through the page. The real one did
+      // not send it, so it would call again.
+      pipeline.child.kill('SIGSTOP');
       await page.evaluate(() => {
         const peer = [...globalThis.rtclink.peers.values()].find((p) => p.session);
         peer._message({ type: 'error', session: peer.session, code: 'no-common-codec', reason: 'H264 is sent' });
       });
       await stage.shows(page, 'failure', (s) => s.state === 'failed');
       await inspect(stage, page, `failed-${kind}`);
+      pipeline.child.kill('SIGCONT');
       await page.close();
     }
   }

@@ -171,7 +171,9 @@ async function checkBroken(one, other) {
   const said = await one.evaluate(async () => {
     const { back, control } = globalThis.handles;
     globalThis.peer.retry();
-    while (back.state === 'open') await new Promise((resolve) => back.addEventListener('state', resolve, { once: true }));
+    for (const channel of [back, control])
+      while (channel.state === 'open')
+        await new Promise((resolve) => channel.addEventListener('state', resolve, { once: true }));
     return [back.send('meanwhile'), control.send('stale'), back.state];
   });
   assert.deepEqual(said, [true, false, 'reconnecting']);
