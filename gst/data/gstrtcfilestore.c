@@ -247,6 +247,7 @@ gst_rtc_file_part_open (GstRtcFileStore *store, const gchar *name, const gchar *
     return NULL;
   }
   part = g_new0 (GstRtcFilePart, 1);
+  part->fd = -1;
   part->store = store;
   part->name = g_strdup (name);
   part->part_name = g_strdup_printf ("%s.%s" SUFFIX, name, id);

@@ -19,11 +19,10 @@ static const gchar *const cameras[] = {TEST_RTCBIN CAMERA, TEST_RTCBIN "udp-port
 /* Holds up the thread that logs for the connections of an rtcbin. */
 typedef struct
 {
-  GstElement *rtcbin;
-
   GMutex lock;
   GCond cond;
   /* under lock */
+  GstElement *rtcbin;
   gboolean wanted, held;
 } Brake;
 
@@ -33,14 +32,15 @@ on_log (GstDebugCategory *category, GstDebugLevel level, const gchar *file, cons
 {
   Brake *brake = user_data;
 
-  if (!g_str_equal (gst_debug_category_get_name (category), "rtcnative") || !GST_IS_OBJECT (object)
-      || !gst_object_has_as_ancestor (GST_OBJECT (object), GST_OBJECT (brake->rtcbin)))
+  if (!g_str_equal (gst_debug_category_get_name (category), "rtcnative") || !GST_IS_OBJECT (object))
     return;
   g_mutex_lock (&brake->lock);
-  brake->held = brake->wanted;
-  g_cond_broadcast (&brake->cond);
-  while (brake->wanted)
-    g_cond_wait (&brake->cond, &brake->lock);
+  if (gst_object_has_as_ancestor (GST_OBJECT (object), GST_OBJECT (brake->rtcbin))) {
+    brake->held = brake->wanted;
+    g_cond_broadcast (&brake->cond);
+    while (brake->wanted)
+      g_cond_wait (&brake->cond, &brake->lock);
+  }
   g_mutex_unlock (&brake->lock);
 }
 
@@ -86,11 +86,14 @@ GST_START_TEST (what_is_late_is_left_out)
   TestRoom *room = test_room_new ();
   TestPeer *camera = test_room_add (room, "camera", "native", cameras[__i__]);
   TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8), *other;
-  Brake brake = {.rtcbin = test_peer_get_rtcbin (camera)};
+  Brake brake = {0};
   guint64 dropped, key_frames;
 
   g_mutex_init (&brake.lock);
   g_cond_init (&brake.cond);
+  g_mutex_lock (&brake.lock);
+  brake.rtcbin = test_peer_get_rtcbin (camera);
+  g_mutex_unlock (&brake.lock);
   gst_debug_set_threshold_for_name ("rtcnative", GST_LEVEL_DEBUG);
   gst_debug_add_log_function (on_log, &brake, NULL);
   test_peer_wait_buffers (viewer, "video", 10);

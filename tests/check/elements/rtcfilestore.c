@@ -182,8 +182,15 @@ GST_START_TEST (test_no_overwrite)
   GstRtcFilePart *part;
   gchar *path = NULL;
 
+  gint lowest = dup (STDERR_FILENO), again;
+
+  /* What is refused before it is opened closes nothing of somebody else's. */
   make_file ("a", "old");
   refuse_part ("a", 10, RTC_FILE_EXISTS);
+  again = dup (STDERR_FILENO);
+  fail_unless (again > lowest);
+  close (again);
+  close (lowest);
   /* One that comes meanwhile. */
   part = open_part ("b", 0);
   write_part (part, "new");
