@@ -11,6 +11,7 @@
 
 #include "gstrtcnativereceiverpriv.h"
 #include "gstrtcnativereports.h"
+#include "base/gstrtcstats.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -537,16 +538,13 @@ gst_rtc_native_receiver_add_stats (GstRtcNativeReceiver *self, GstStructure *sta
     GstStructure *s =
         gst_structure_new ("application/x-rtcbin-received-stats", "ssrc", G_TYPE_UINT, stream->ssrc, "mid",
             G_TYPE_STRING, stream->line->mid, "kind", G_TYPE_STRING, gst_rtc_kind_to_string (stream->line->kind), NULL);
-    GValue value = G_VALUE_INIT;
 
     if (*stream->rid)
       gst_structure_set (s, "rid", G_TYPE_STRING, stream->rid, NULL);
     add_session_stats (self, stream, s);
     add_jitterbuffer_stats (stream->jitterbuffer, s);
     gst_object_unref (stream->jitterbuffer);
-    g_value_init (&value, GST_TYPE_STRUCTURE);
-    g_value_take_boxed (&value, s);
-    gst_value_array_append_and_take_value (&list, &value);
+    gst_rtc_stats_append (&list, s);
   }
   gst_structure_take_value (stats, "received", &list);
   g_array_unref (streams);

@@ -10,6 +10,7 @@
 #endif
 
 #include "gstdatachannelsink.h"
+#include "base/gstrtcstats.h"
 
 #define GST_CAT_DEFAULT gst_data_channel_sink_debug
 
@@ -208,7 +209,7 @@ add_channels (GstStructure *stats, GPtrArray *channels)
 
   gst_value_array_init (&array, channels->len);
   for (guint i = 0; i < channels->len; i++)
-    gst_rtc_data_append_structure (&array, gst_rtc_channel_make_stats (g_ptr_array_index (channels, i)));
+    gst_rtc_stats_append (&array, gst_rtc_channel_make_stats (g_ptr_array_index (channels, i)));
   gst_structure_take_value (stats, "channels", &array);
 }
 
@@ -238,7 +239,7 @@ make_stats (GstDataChannelSink *self)
     PeerStats *peer = &g_array_index (all, PeerStats, i);
 
     add_channels (peer->stats, peer->channels);
-    gst_rtc_data_append_structure (&peers, peer->stats);
+    gst_rtc_stats_append (&peers, peer->stats);
   }
   gst_structure_take_value (stats, "peers", &peers);
   g_array_unref (all);

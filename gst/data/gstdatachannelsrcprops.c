@@ -10,6 +10,7 @@
 #endif
 
 #include "gstdatachannelsrc.h"
+#include "base/gstrtcstats.h"
 
 #define GST_CAT_DEFAULT gst_data_channel_src_debug
 
@@ -197,7 +198,7 @@ make_stats (GstDataChannelSrc *self)
 
   gst_value_array_init (&array, channels->len);
   for (guint i = 0; i < channels->len; i++)
-    gst_rtc_data_append_structure (&array, gst_rtc_channel_make_stats (g_ptr_array_index (channels, i)));
+    gst_rtc_stats_append (&array, gst_rtc_channel_make_stats (g_ptr_array_index (channels, i)));
   gst_structure_take_value (stats, "channels", &array);
   g_ptr_array_unref (channels);
   return stats;

@@ -437,13 +437,3 @@ gst_rtc_data_config_find_hub (const GstRtcDataConfig *config, GstElement *elemen
   gst_object_unref (rtcbin);
   return hub;
 }
-
-void
-gst_rtc_data_append_structure (GValue *array, GstStructure *structure)
-{
-  GValue value = G_VALUE_INIT;
-
-  g_value_init (&value, GST_TYPE_STRUCTURE);
-  g_value_take_boxed (&value, structure);
-  gst_value_array_append_and_take_value (array, &value);
-}

@@ -64,7 +64,4 @@ GType gst_rtc_data_overflow_get_type (void);
  * (transfer full) */
 GstRtcDataHub *gst_rtc_data_config_find_hub (const GstRtcDataConfig *config, GstElement *element, GError **error);
 
-/* Appends STRUCTURE (transfer full) to ARRAY (GST_TYPE_ARRAY). */
-void gst_rtc_data_append_structure (GValue *array, GstStructure *structure);
-
 G_END_DECLS

@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtcbindatapriv.h"
+#include "base/gstrtcstats.h"
 
 typedef struct
 {
@@ -115,7 +116,7 @@ void
 gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, const gchar *peer_id, GstStructure *stats)
 {
   GPtrArray *entries = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
-  GValue array = G_VALUE_INIT, value = G_VALUE_INIT;
+  GValue array = G_VALUE_INIT;
   gint64 offset, bound;
 
   g_mutex_lock (&self->lock);
@@ -127,12 +128,9 @@ gst_rtc_bin_data_add_stats (GstRtcBinData *self, gconstpointer connection, const
   }
   g_mutex_unlock (&self->lock);
   gst_value_array_init (&array, 0);
-  for (guint i = 0; i < entries->len; i++) {
-    g_value_init (&value, GST_TYPE_STRUCTURE);
-    g_value_take_boxed (
-        &value, gst_rtc_channel_make_stats (((GstRtcDataEntry *)g_ptr_array_index (entries, i))->channel));
-    gst_value_array_append_and_take_value (&array, &value);
-  }
+  for (guint i = 0; i < entries->len; i++)
+    gst_rtc_stats_append (
+        &array, gst_rtc_channel_make_stats (((GstRtcDataEntry *)g_ptr_array_index (entries, i))->channel));
   gst_structure_take_value (stats, "data-channels", &array);
   if (gst_rtc_bin_data_get_clock_offset (self, peer_id, &offset, &bound))
     gst_structure_set (stats, "clock-offset", G_TYPE_INT64, offset, "clock-offset-error", G_TYPE_INT64, bound, NULL);

@@ -9,22 +9,13 @@
 
 #include "gstrtcbinpriv.h"
 #include "gstrtcpeer.h"
+#include "base/gstrtcstats.h"
 
 typedef struct
 {
   GstRtcBin *bin;
   GstStructure *stats;
 } MakeStats;
-
-static void
-append_structure (GValue *array, GstStructure *structure)
-{
-  GValue value = G_VALUE_INIT;
-
-  g_value_init (&value, GST_TYPE_STRUCTURE);
-  g_value_take_boxed (&value, structure);
-  gst_value_array_append_and_take_value (array, &value);
-}
 
 static void
 collect_peers (gpointer data)
@@ -37,7 +28,7 @@ collect_peers (gpointer data)
   gst_value_array_init (&peers, 0);
   g_hash_table_iter_init (&iter, make->bin->peers);
   while (g_hash_table_iter_next (&iter, NULL, &peer))
-    append_structure (&peers, gst_rtc_peer_make_stats (peer));
+    gst_rtc_stats_append (&peers, gst_rtc_peer_make_stats (peer));
   gst_structure_take_value (make->stats, "peers", &peers);
 }
 
@@ -55,7 +46,7 @@ gst_rtc_bin_make_stats (GstRtcBin *self)
     GstStructure *track = gst_structure_new_empty ("application/x-rtcbin-track-stats");
 
     gst_rtc_track_add_stats (g_ptr_array_index (self->tracks, i), track);
-    append_structure (&tracks, track);
+    gst_rtc_stats_append (&tracks, track);
   }
   loop = self->loop ? gst_rtc_loop_ref (self->loop) : NULL;
   g_mutex_unlock (&self->tracks_lock);

@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtcpeerpriv.h"
+#include "base/gstrtcstats.h"
 
 #include <string.h>
 
@@ -144,7 +145,7 @@ void
 gst_rtc_peer_slot_add_stats (GstRtcPeerSlot *slot, GstStructure *stats)
 {
   GArray *lines = slot->connection->lines;
-  GValue array = G_VALUE_INIT, value = G_VALUE_INIT;
+  GValue array = G_VALUE_INIT;
   gdouble round_trip_time;
 
   gst_value_array_init (&array, 0);
@@ -156,9 +157,7 @@ gst_rtc_peer_slot_add_stats (GstRtcPeerSlot *slot, GstStructure *stats)
 
       if (gst_structure_get_double (s, "round-trip-time", &round_trip_time))
         gst_structure_set (stats, "round-trip-time", G_TYPE_DOUBLE, round_trip_time, NULL);
-      g_value_init (&value, GST_TYPE_STRUCTURE);
-      g_value_take_boxed (&value, s);
-      gst_value_array_append_and_take_value (&array, &value);
+      gst_rtc_stats_append (&array, s);
     }
   }
   gst_structure_take_value (stats, "lines", &array);
