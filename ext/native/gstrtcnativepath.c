@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtcnativepriv.h"
+#include "core/rtcdeadline.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_debug);
 #define GST_CAT_DEFAULT gst_rtc_native_debug
@@ -177,10 +178,8 @@ gst_rtc_native_get_deadline (GstRtcNative *t)
       is_watched (t) ? rtc_path_get_deadline (t->path) : -1};
   gint64 first = -1;
 
-  for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
-    if (all[i] >= 0 && (first < 0 || all[i] < first))
-      first = all[i];
-  }
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++)
+    first = rtc_earlier (first, all[i]);
   return first;
 }
 

@@ -10,6 +10,7 @@
 #include "gstrtcnativepriv.h"
 #include "rtcbytes.h"
 #include "core/rtcmessage.h"
+#include "core/rtcdeadline.h"
 
 #include <gst/rtp/gstrtpbuffer.h>
 #include <string.h>
@@ -98,8 +99,7 @@ on_timer (gpointer user_data)
       gst_rtc_native_data_tick (t);
       deadline = gst_rtc_native_get_deadline (t);
     }
-    if (deadline >= 0 && (next < 0 || deadline < next))
-      next = deadline;
+    next = rtc_earlier (next, deadline);
   }
   if (next >= 0)
     arm_timer (self, MAX (next, now + TIMER_GRAIN));

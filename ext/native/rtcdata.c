@@ -5,6 +5,7 @@
 
 #include "rtcdatapriv.h"
 #include "rtcdcep.h"
+#include "core/rtcdeadline.h"
 
 #include <string.h>
 
@@ -340,17 +341,9 @@ rtc_data_take (RtcData *self, const guint8 *packet, gsize size, gint64 now)
 gint64
 rtc_data_get_deadline (RtcData *self)
 {
-  gint64 expiry, deadline;
-
   if (!self->sctp || self->is_over)
     return -1;
-  deadline = rtc_sctp_get_deadline (self->sctp);
-  expiry = rtc_data_get_expiry (self);
-  if (expiry >= 0 && (deadline < 0 || expiry < deadline))
-    deadline = expiry;
-  if (self->close_at >= 0 && (deadline < 0 || self->close_at < deadline))
-    deadline = self->close_at;
-  return deadline;
+  return rtc_earlier (rtc_earlier (rtc_sctp_get_deadline (self->sctp), rtc_data_get_expiry (self)), self->close_at);
 }
 
 void

@@ -4,6 +4,7 @@
  */
 
 #include "rtcdatapriv.h"
+#include "core/rtcdeadline.h"
 
 /* Closing (RFC 8831, section 6.7): each side resets its stream when all that it had to say was sent. */
 
@@ -15,8 +16,7 @@
 static void
 look_again_at (RtcData *self, gint64 time)
 {
-  if (self->close_at < 0 || time < self->close_at)
-    self->close_at = time;
+  self->close_at = rtc_earlier (self->close_at, time);
 }
 
 void

@@ -4,6 +4,7 @@
  */
 
 #include "rtcdatapriv.h"
+#include "core/rtcdeadline.h"
 
 #define MS 1000
 /* A piece of a long message, where others may go between. */
@@ -181,10 +182,9 @@ rtc_data_get_expiry (RtcData *self)
   for (guint i = 0; i < self->active->len; i++) {
     RtcDataChannel *channel = g_ptr_array_index (self->active, i);
     GList *oldest = channel->init.max_packet_lifetime >= 0 ? find_mortal (channel) : NULL;
-    gint64 expires = oldest ? ((RtcDataMessage *)oldest->data)->expires + 1 : -1;
 
-    if (oldest && (first < 0 || expires < first))
-      first = expires;
+    if (oldest)
+      first = rtc_earlier (first, ((RtcDataMessage *)oldest->data)->expires + 1);
   }
   return first;
 }

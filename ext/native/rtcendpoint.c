@@ -7,6 +7,7 @@
 #include "rtcbytes.h"
 #include "rtctwcc.h"
 #include "core/rtcmessage.h"
+#include "core/rtcdeadline.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -346,13 +347,6 @@ rtc_endpoint_take (RtcEndpoint *self, guint8 *data, gsize size, gint64 now, guin
   return authentic;
 }
 
-/* -1: never. */
-static gint64
-earlier (gint64 a, gint64 b)
-{
-  return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 gint64
 rtc_endpoint_get_deadline (RtcEndpoint *self)
 {
@@ -361,9 +355,9 @@ rtc_endpoint_get_deadline (RtcEndpoint *self)
   for (guint i = 0; self->outgoing && i < self->lines->len; i++) {
     gint64 report = rtc_sender_get_report_deadline (g_array_index (self->lines, Line, i).sender);
 
-    deadline = earlier (deadline, report);
+    deadline = rtc_earlier (deadline, report);
   }
-  return self->twcc_writer ? earlier (deadline, rtc_twcc_get_deadline (self->twcc_writer)) : deadline;
+  return self->twcc_writer ? rtc_earlier (deadline, rtc_twcc_get_deadline (self->twcc_writer)) : deadline;
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "rtcsctppriv.h"
 #include "rtcbytes.h"
 #include "core/rtcmessage.h"
+#include "core/rtcdeadline.h"
 
 #include <string.h>
 
@@ -216,10 +217,8 @@ rtc_sctp_get_deadline (RtcSctp *self)
   const gint64 all[] = {self->t1_at, self->t3_at, self->loss_at, self->sack_at, self->request_at, self->pace.at};
   gint64 first = -1;
 
-  for (guint i = 0; i < G_N_ELEMENTS (all); i++) {
-    if (all[i] >= 0 && (first < 0 || all[i] < first))
-      first = all[i];
-  }
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++)
+    first = rtc_earlier (first, all[i]);
   return first;
 }
 

@@ -10,6 +10,7 @@
 #endif
 
 #include "gstdatachannelsink.h"
+#include "core/rtcdeadline.h"
 
 #define GST_CAT_DEFAULT gst_data_channel_sink_debug
 
@@ -158,10 +159,9 @@ gst_rtc_sink_peer_get_deadline (GstDataChannelSink *sink)
 
   for (guint i = 0; i < sink->peers->len; i++) {
     GstRtcSinkPeer *peer = g_ptr_array_index (sink->peers, i);
-    gint64 end = peer->lost_at + sink->max_time * G_TIME_SPAN_MILLISECOND;
 
-    if (peer->lost_at >= 0 && (deadline < 0 || end < deadline))
-      deadline = end;
+    if (peer->lost_at >= 0)
+      deadline = rtc_earlier (deadline, peer->lost_at + sink->max_time * G_TIME_SPAN_MILLISECOND);
   }
   return deadline;
 }

@@ -10,6 +10,7 @@
 #endif
 
 #include "gstdatachannelsink.h"
+#include "core/rtcdeadline.h"
 
 #define GST_CAT_DEFAULT gst_data_channel_sink_debug
 
@@ -43,11 +44,9 @@ waits_for_peer (GstDataChannelSink *self)
 GstFlowReturn
 gst_data_channel_sink_wait (GstDataChannelSink *self, gint64 deadline)
 {
-  gint64 lost = gst_rtc_sink_peer_get_deadline (self);
   GstFlowReturn flow;
 
-  if (lost >= 0 && (deadline < 0 || lost < deadline))
-    deadline = lost;
+  deadline = rtc_earlier (deadline, gst_rtc_sink_peer_get_deadline (self));
   if (!self->is_unlocked) {
     if (deadline < 0)
       g_cond_wait (&self->changed, &self->lock);
@@ -114,8 +113,7 @@ push_to_queues (GstDataChannelSink *self, Delivery *delivery)
     }
     result = rtc_data_queue_push (peer->queue, message, size, now, message->time, &again);
     if (result == RTC_DATA_PUSH_WAIT) {
-      if (again >= 0 && (deadline < 0 || again < deadline))
-        deadline = again;
+      deadline = rtc_earlier (deadline, again);
       continue;
     }
     delivery->is_dealt_with = TRUE;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gstrtcfilestore.h"
+#include "core/rtcdeadline.h"
 
 /* From the one on the peer is made to wait, until half of it is on the disk; at the other the channel is closed, since
  * it cannot be made to. */
@@ -422,8 +423,7 @@ check_lines (GstRtcFileInbox *self)
       answer (line, text);
       drop_transfer (line);
     }
-    if (deadline >= 0 && (next < 0 || deadline < next))
-      next = deadline;
+    next = rtc_earlier (next, deadline);
   }
   g_ptr_array_unref (lines);
   return next;
