@@ -24,6 +24,54 @@ bad (GError **error, const gchar *format, ...)
   return FALSE;
 }
 
+/* The number that the four digits of a \u at POS say, or -1. */
+static gint
+read_unit (const gchar *text, gsize length, gsize pos)
+{
+  gint unit = 0;
+
+  if (length - pos < 6 || text[pos] != '\\' || text[pos + 1] != 'u')
+    return -1;
+  for (gsize i = pos + 2; i < pos + 6; i++) {
+    if (!g_ascii_isxdigit (text[i]))
+      return -1;
+    unit = unit * 16 + g_ascii_xdigit_value (text[i]);
+  }
+  return unit;
+}
+
+/* Returns the length of the escape at POS, or 0 with ERROR set. */
+static gsize
+check_escape (const gchar *text, gsize length, gsize pos, GError **error)
+{
+  gchar name = pos + 1 < length ? text[pos + 1] : '"';
+  gint unit;
+
+  if (name != 'u') {
+    if (strchr ("\"\\/bfnrt", name))
+      return 2;
+    bad (error, "not JSON: unknown escape \\%c in a string at byte %" G_GSIZE_FORMAT,
+        g_ascii_isprint (name) ? name : '?', pos);
+    return 0;
+  }
+  unit = read_unit (text, length, pos);
+  if (unit < 0) {
+    bad (error, "not JSON: a \\u without its four hexadecimal digits at byte %" G_GSIZE_FORMAT, pos);
+  } else if (unit == 0) {
+    bad (error, "a string with \\u0000 at byte %" G_GSIZE_FORMAT ", expected text without NUL", pos);
+  } else if (unit < 0xd800 || unit > 0xdfff) {
+    return 6;
+  } else {
+    gint low = unit < 0xdc00 ? read_unit (text, length, pos + 6) : -1;
+
+    /* json-glib would make something of it that is no UTF-8, or swallow what comes next. */
+    if (low >= 0xdc00 && low <= 0xdfff)
+      return 12;
+    bad (error, "half of a surrogate pair in a string at byte %" G_GSIZE_FORMAT ", expected both", pos);
+  }
+  return 0;
+}
+
 /* Returns the position behind the string whose opening quotation mark is at POS, or 0 with ERROR set. */
 static gsize
 check_string (const gchar *text, gsize length, gsize pos, GError **error)
@@ -40,18 +88,13 @@ check_string (const gchar *text, gsize length, gsize pos, GError **error)
           c, i);
       return 0;
     }
-    if (c != '\\')
-      continue;
-    if (length - i >= 6 && memcmp (text + i, "\\u0000", 6) == 0) {
-      bad (error, "a string with \\u0000 at byte %" G_GSIZE_FORMAT ", expected text without NUL", i);
-      return 0;
+    if (c == '\\') {
+      gsize escape = check_escape (text, length, i, error);
+
+      if (escape == 0)
+        return 0;
+      i += escape - 1;
     }
-    if (i + 1 < length && !strchr ("\"\\/bfnrtu", text[i + 1])) {
-      bad (error, "not JSON: unknown escape \\%c in a string at byte %" G_GSIZE_FORMAT,
-          g_ascii_isprint (text[i + 1]) ? text[i + 1] : '?', i);
-      return 0;
-    }
-    i++;
   }
   bad (error, "not JSON: the string that begins at byte %" G_GSIZE_FORMAT " has no end", pos);
   return 0;
@@ -116,7 +159,7 @@ rtc_json_parse_object (const gchar *text, gssize length, GError **error)
   copy[size] = 0;
   parser = json_parser_new_immutable ();
   if (!json_parser_load_from_data (parser, copy, size, &parse_error)) {
-    /* It quotes the text with its escapes resolved, which half of a surrogate pair makes something else than UTF-8. */
+    /* It quotes what it made of the text so far, which may end within a character. */
     gchar *why = g_utf8_make_valid (parse_error->message, -1);
 
     bad (error, "not JSON: %s", why);
@@ -252,7 +295,7 @@ is_writable (JsonNode *node, guint level)
     case JSON_NODE_OBJECT:
       json_object_iter_init (&iter, json_node_get_object (node));
       while (json_object_iter_next (&iter, &name, &child)) {
-        if (!g_utf8_validate (name, -1, NULL) || !is_writable (child, level + 1))
+        if (!is_writable (child, level + 1))
           return FALSE;
       }
       return level <= RTC_MAX_META_DEPTH;
@@ -263,8 +306,6 @@ is_writable (JsonNode *node, guint level)
       }
       return level <= RTC_MAX_META_DEPTH;
     case JSON_NODE_VALUE:
-      if (json_node_get_value_type (node) == G_TYPE_STRING)
-        return g_utf8_validate (json_node_get_string (node), -1, NULL);
       if (json_node_get_value_type (node) == G_TYPE_DOUBLE)
         return isfinite (json_node_get_double (node));
       return TRUE;
@@ -279,9 +320,7 @@ rtc_json_write_meta (JsonNode *node, gchar **fault)
   GString *out;
 
   if (!is_writable (node, 1)) {
-    *fault = g_strdup_printf ("is nested more than %d deep, or has a number that is not finite or an escape that is no "
-                              "character",
-        RTC_MAX_META_DEPTH);
+    *fault = g_strdup_printf ("is nested more than %d deep, or has a number that is not finite", RTC_MAX_META_DEPTH);
     return NULL;
   }
   out = g_string_new (NULL);

@@ -13,8 +13,8 @@ G_BEGIN_DECLS
 /* What json-glib does not do for text that comes from a stranger. Pure: no thread, no clock, no I/O. */
 
 /* Whether the LENGTH bytes at TEXT may be given to json-glib: at most RTC_MAX_FRAME bytes of UTF-8, nested at most
- * RTC_MAX_DEPTH deep (json-glib recurses), without the comments, identifiers and \u0000 that json-glib takes
- * though RFC 8259 or a C string does not.
+ * RTC_MAX_DEPTH deep (json-glib recurses), without the comments, identifiers, \u0000 and halves of surrogate pairs that
+ * json-glib takes though RFC 8259, a C string or UTF-8 does not.
  * Returns: FALSE with ERROR set (RTC_ERROR, RTC_ERROR_BAD_MESSAGE). */
 gboolean rtc_json_check (const gchar *text, gsize length, GError **error);
 

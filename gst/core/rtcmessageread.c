@@ -102,11 +102,6 @@ read_text (Reader *r, const gchar *name, gsize max)
     fail (r, name, "is %" G_GSIZE_FORMAT " bytes long, at most %" G_GSIZE_FORMAT " are allowed", strlen (value), max);
     return NULL;
   }
-  /* An escape can name half of a surrogate pair. */
-  if (!g_utf8_validate (value, -1, NULL)) {
-    fail (r, name, "has an escape that is no character, expected UTF-8 text");
-    return NULL;
-  }
   return g_strdup (value);
 }
 

@@ -220,7 +220,7 @@ static const struct
     {"{\"type\":\"end-of-candidates\"}", "\"session\" is missing"},
     {"{\"type\":\"error\",\"reason\":\"x\"}", "\"code\" is missing"},
     {"{\"type\":\"bye\",\"session\":\"a b\"}", "\"session\" is no identifier"},
-    {"{\"type\":\"bye\",\"reason\":\"\\ud800\"}", ""},
+    {"{\"type\":\"bye\",\"reason\":\"\\ud800\"}", "surrogate pair"},
 };
 
 static void
