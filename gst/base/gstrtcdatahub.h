@@ -48,6 +48,10 @@ struct _GstRtcDataHubClass
    * what waits in them has been sent. */
   void (*detach) (GstRtcDataHub *hub, guint id);
 
+  /* The same for who wants no such channel any more, rather than just going away: those that peers opened, and that
+   * nobody else is attached to, are closed as well, instead of waiting for somebody else. What still comes is lost. */
+  void (*close) (GstRtcDataHub *hub, guint id);
+
   /* The peer's clock (microseconds since 1970) minus this machine's, as far as it is known; ERROR_BOUND: by how much it
    * may be wrong, at most (microseconds). FALSE while it is not known. */
   gboolean (*get_clock_offset) (GstRtcDataHub *hub, const gchar *peer_id, gint64 *offset, gint64 *error_bound);

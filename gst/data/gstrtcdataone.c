@@ -79,6 +79,7 @@ one_free (GstRtcDataHub *hub)
 static const GstRtcDataHubClass one_class = {
     .attach = one_attach,
     .detach = one_detach,
+    .close = one_detach,
     .get_clock_offset = one_get_clock_offset,
     .free = one_free,
 };

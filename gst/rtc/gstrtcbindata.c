@@ -110,9 +110,9 @@ release_entry (GstRtcBinData *self, GstRtcDataEntry *entry)
 
 /* Nobody is attached to it (any more). */
 static void
-leave_entry (GstRtcBinData *self, GstRtcDataEntry *entry)
+leave_entry (GstRtcBinData *self, GstRtcDataEntry *entry, gboolean is_unwanted)
 {
-  if (entry->channel->is_remote)
+  if (entry->channel->is_remote && !is_unwanted)
     gst_rtc_bin_data_post (self, gst_rtc_bin_data_check_deadlines);
   else
     gst_rtc_channel_close (entry->channel);
@@ -133,7 +133,7 @@ show_entry (GstRtcBinData *self, GstRtcDataEntry *entry)
   if (users->len > 0)
     release_entry (self, entry);
   else
-    leave_entry (self, entry);
+    leave_entry (self, entry, FALSE);
   g_ptr_array_unref (users);
   g_mutex_lock (&self->lock);
 }
@@ -287,8 +287,9 @@ attach (GstRtcDataHub *hub, const GstRtcDataUser *from)
   return id;
 }
 
+/* UNWANTED: channels that nobody else has are closed, even if the peer opened them. */
 static void
-detach (GstRtcDataHub *hub, guint id)
+remove_user (GstRtcDataHub *hub, guint id, gboolean unwanted)
 {
   GstRtcBinData *self = (GstRtcBinData *)hub;
   GPtrArray *left = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
@@ -309,6 +310,8 @@ detach (GstRtcDataHub *hub, guint id)
     others = find_users (self, entry);
     if (others->len == 0) {
       set_taken (entry, FALSE);
+      if (unwanted)
+        entry->deadline = 0;
       g_ptr_array_add (left, gst_rtc_data_entry_ref (entry));
     }
     g_ptr_array_unref (others);
@@ -320,10 +323,22 @@ detach (GstRtcDataHub *hub, guint id)
     gst_rtc_data_user_unref (user);
   }
   for (guint i = 0; i < left->len; i++)
-    leave_entry (self, g_ptr_array_index (left, i));
+    leave_entry (self, g_ptr_array_index (left, i), unwanted);
   if (last)
     gst_rtc_bin_data_post (self, tell_wanted);
   g_ptr_array_unref (left);
+}
+
+static void
+detach (GstRtcDataHub *hub, guint id)
+{
+  remove_user (hub, id, FALSE);
+}
+
+static void
+hub_close (GstRtcDataHub *hub, guint id)
+{
+  remove_user (hub, id, TRUE);
 }
 
 static gboolean
@@ -349,6 +364,7 @@ hub_free (GstRtcDataHub *hub)
 static const GstRtcDataHubClass hub_class = {
     .attach = attach,
     .detach = detach,
+    .close = hub_close,
     .get_clock_offset = get_clock_offset,
     .free = hub_free,
 };

@@ -364,7 +364,7 @@ close_action (GstRtcDataChannel *self)
   g_mutex_unlock (&self->inner->lock);
   if (!id || !g_atomic_int_compare_and_exchange (&self->attached, id, 0))
     return;
-  hub->klass->detach (hub, id);
+  hub->klass->close (hub, id);
   g_mutex_lock (&self->inner->lock);
   channels = self->inner->channels;
   self->inner->channels = g_ptr_array_new_with_free_func (gst_rtc_channel_unref);
@@ -532,8 +532,8 @@ install_actions (GType type)
    * GstRtcDataChannel::close:
    * @object: the channel
    *
-   * Nothing more is told, and the channels that were opened for it are closed once what waits has been sent, unless
-   * somebody else here uses them. The same happens with the last reference.
+   * Nothing more is told, and the channels, also those that peers opened, are closed once what waits has been sent,
+   * unless somebody else here uses them. The same happens with the last reference.
    *
    * Since: 0.1
    */

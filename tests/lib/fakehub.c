@@ -233,7 +233,7 @@ hub_free (GstRtcDataHub *parent)
   g_free (hub);
 }
 
-static const GstRtcDataHubClass hub_class = {hub_attach, hub_detach, hub_get_clock_offset, hub_free};
+static const GstRtcDataHubClass hub_class = {hub_attach, hub_detach, hub_detach, hub_get_clock_offset, hub_free};
 
 void
 fake_hub_add_peer (FakeHub *hub, const gchar *peer_id)

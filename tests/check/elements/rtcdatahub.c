@@ -284,6 +284,37 @@ GST_START_TEST (messages_wait_for_a_taker)
 }
 GST_END_TEST;
 
+/* Who closes instead of detaching waits for nobody else, unless somebody is there. */
+GST_START_TEST (the_peers_channel_is_closed)
+{
+  FakeLink link;
+  User user = {0}, other = {0};
+  FakeTransport *a;
+  FakeChannel *theirs;
+  gint64 begin;
+
+  fake_link_init (&link);
+  a = fake_link_offer (&link, "a", "1");
+  fake_transport_connect (&link, a);
+  theirs = fake_transport_open_remote (a, "x");
+  user_attach (&user, &link, "x", FALSE, NULL);
+  user_attach (&other, &link, "x", FALSE, NULL);
+  begin = g_get_monotonic_time ();
+  link.hub->klass->close (link.hub, user.id);
+  fake_link_settle (&link);
+  fail_unless_equals_int (gst_rtc_channel_get_state (&theirs->parent), GST_RTC_CHANNEL_OPEN);
+  fake_channel_say (theirs, "1");
+  expect (other.said, "1 ");
+  link.hub->klass->close (link.hub, other.id);
+  expect_closed (&link, "x", "closed", 0);
+  fail_unless (g_get_monotonic_time () - begin < GST_RTC_BIN_DATA_TAKE_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
+  expect (other.ends, "closed ");
+  user_clear (&user);
+  user_clear (&other);
+  fake_link_clear (&link);
+}
+GST_END_TEST;
+
 /* The old one carries until the new one does. */
 GST_START_TEST (a_rebuilt_connection)
 {
@@ -500,6 +531,7 @@ rtcdatahub_suite (void)
   tcase_add_test (tcase, a_channel_with_each_peer);
   tcase_add_test (tcase, the_peers_channel_will_do);
   tcase_add_test (tcase, messages_wait_for_a_taker);
+  tcase_add_test (tcase, the_peers_channel_is_closed);
   tcase_add_test (tcase, a_rebuilt_connection);
   tcase_add_test (tcase, a_peer_that_cannot);
   tcase_add_test (tcase, a_transport_that_cannot);
