@@ -396,6 +396,25 @@ gst_rtc_webrtc_data_close (GstRtcWebrtc *t)
           GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK, "The connection to peer %s was closed", t->data->peer_id));
 }
 
+/* sctpenc waits for room in SCTP for ever when it is stopped meanwhile, and with it who stops it (GStreamer before
+ * 1.24: commit a1f07271, "sctpenc: Fix potential shutdown deadlock"). A flush from downstream ends the wait. */
+void
+gst_rtc_webrtc_data_settle (GstRtcWebrtc *t)
+{
+  GstElement *sctpenc;
+  GstPad *pad;
+
+  g_mutex_lock (&t->data->lock);
+  sctpenc = t->data->sctpenc ? gst_object_ref (t->data->sctpenc) : NULL;
+  g_mutex_unlock (&t->data->lock);
+  if (!sctpenc)
+    return;
+  pad = gst_element_get_static_pad (sctpenc, "src");
+  gst_pad_send_event (pad, gst_event_new_flush_start ());
+  gst_object_unref (pad);
+  gst_object_unref (sctpenc);
+}
+
 /* Opening. */
 
 static GObject *

@@ -30,6 +30,9 @@ void gst_rtc_webrtc_data_connected (GstRtcWebrtc *t);
 /* All channels are CLOSED. */
 void gst_rtc_webrtc_data_close (GstRtcWebrtc *t);
 
+/* After that, before webrtcbin goes to NULL: nothing waits for room in SCTP any more. Any thread. */
+void gst_rtc_webrtc_data_settle (GstRtcWebrtc *t);
+
 /* Function of the table. */
 GstRtcChannel *gst_rtc_webrtc_open_channel (GstRtcTransport *base, const GstRtcChannelInit *init, GError **error);
 
