@@ -20,6 +20,7 @@ G_BEGIN_DECLS
  *                       out: ping MICROSECONDS.., how long each took there and back
  *   slow MICROSECONDS   in: from now on take so long for each message that comes on bulk
  *   path                in; out (if there is such a thing): path TEXT
+ *   signal TEXT         out and in: to the other end, at any time after both have a description
  *
  * A message on ping is sent back, by the end that was not asked to send it. */
 
@@ -39,5 +40,23 @@ gboolean peer_ping_is_mine (const guint8 *message); /* of this process */
 void peer_ping_came (const guint8 *message);
 guint peer_ping_count (void);
 void peer_ping_tell (void); /* and forgets them */
+
+/* For programs whose channels have threads of their own. */
+typedef struct
+{
+  void (*description) (const gchar *text);
+  void (*signal) (const gchar *text); /* NULL: there is no such thing */
+  /* Sends SIZE bytes on bulk, in a thread of the flood's. It waits while enough is on its way, and may return without
+   * having sent after a tenth of a second. */
+  void (*bulk) (const guint8 *data, gsize size);
+  void (*ping) (const guint8 *message); /* sends it on ping; PEER_PING_SIZE bytes */
+  gchar *(*path) (void); /* NULL: there is no such thing */
+} PeerFuncs;
+
+/* Does what it is told until standard input ends. */
+void peer_run (const PeerFuncs *funcs);
+
+/* From any thread: a message of so many bytes came on bulk. */
+void peer_bulk_came (gsize size);
 
 G_END_DECLS
