@@ -274,17 +274,19 @@ GST_START_TEST (a_pad_goes_with_its_peer)
   TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
   TestPeer *viewer =
       test_room_add (room, "viewer", transport, "rtcbin name=rtc reuse-source-pads=false " TEST_WATCH_VP8);
-  GstPad *pad;
+  GAsyncQueue *gone = g_async_queue_new ();
 
+  g_signal_connect_swapped (test_peer_get_rtcbin (viewer), "pad-removed", G_CALLBACK (g_async_queue_push), gone);
   test_room_join (room, camera, viewer);
   test_peer_wait_buffers (viewer, "video", 10);
   test_room_leave (room, camera);
-  /* Its only sink got EOS. */
+  /* Its only sink got EOS, and then the pad goes. */
   gst_message_unref (
       gst_bus_timed_pop_filtered (GST_ELEMENT_BUS (test_peer_get_pipeline (viewer)), 20 * GST_SECOND, GST_MESSAGE_EOS));
-  pad = gst_element_get_static_pad (test_peer_get_rtcbin (viewer), "video_src_0");
-  fail_unless (pad == NULL);
+  fail_unless (g_async_queue_timeout_pop (gone, 20 * G_USEC_PER_SEC) != NULL);
+  fail_unless (gst_element_get_static_pad (test_peer_get_rtcbin (viewer), "video_src_0") == NULL);
   test_room_free (room);
+  g_async_queue_unref (gone);
 }
 GST_END_TEST;
 
