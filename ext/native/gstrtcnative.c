@@ -309,7 +309,7 @@ open_on_loop (gpointer data)
   t->path = rtc_path_new ();
   t->data = gst_rtc_native_data_new (t);
   t->endpoint = rtc_endpoint_new (t->shared->identity, &endpoint_events, t);
-  g_ptr_array_add (t->shared->transports, t);
+  gst_rtc_native_shared_enter (t->shared, t);
 }
 
 static GstRtcTransport *
@@ -327,6 +327,7 @@ transport_open (
   t->base = (GstRtcTransport){
       .klass = &gst_rtc_native_transport, .events = events, .user_data = user_data, .shared = config->shared};
   t->shared = config->shared;
+  t->place = G_MAXUINT;
   t->config = *config;
   t->config.peer_id = g_strdup (config->peer_id);
   t->config.stun_server = g_strdup (config->stun_server);
@@ -451,7 +452,7 @@ close_on_loop (gpointer data)
   t->closed = TRUE;
   rtc_endpoint_close (t->endpoint);
   gst_rtc_native_free_legs (t);
-  g_ptr_array_remove_fast (t->shared->transports, t);
+  gst_rtc_native_shared_leave (t->shared, t);
 }
 
 static void

@@ -32,6 +32,7 @@ typedef struct
   GstRtcNetlink *netlink; /* NULL: the system does not tell when interfaces change */
   GstRtcLite *lite; /* NULL: each peer has a port of its own */
   GPtrArray *transports; /* of GstRtcNative */
+  GArray *deadlines; /* of gint64, in the order of the transports: side by side, since each timer looks at all */
   GHashTable *histories; /* track to RtcHistory */
   gchar *cname;
   GSource *timer;
@@ -64,6 +65,7 @@ struct _GstRtcNative
   GstRtcNativeData *data;
 
   /* shared->loop */
+  guint place; /* in shared->transports; G_MAXUINT: it is not there */
   gboolean closed; /* no event any more */
   gboolean is_offerer;
   RtcEndpoint *endpoint;
@@ -101,7 +103,11 @@ void gst_rtc_native_shared_send (
     gpointer shared, gconstpointer track, const GstRtcTransportOutput *outputs, guint n_outputs, GstBufferList *list);
 void gst_rtc_native_shared_forget_track (gpointer shared, gconstpointer track);
 
-/* Loop. T's deadline may have become an earlier one. */
+/* Loop. From the first on T has a timer, to the second. */
+void gst_rtc_native_shared_enter (GstRtcNativeShared *shared, GstRtcNative *t);
+void gst_rtc_native_shared_leave (GstRtcNativeShared *shared, GstRtcNative *t);
+
+/* Loop. T's deadline may have become an earlier one; not to be told when it became a later one. */
 void gst_rtc_native_shared_schedule (GstRtcNativeShared *shared, GstRtcNative *t);
 
 /* Loop. What T sends in between goes out in one batch. */

@@ -73,10 +73,34 @@ arm_timer (GstRtcNativeShared *self, gint64 at)
 }
 
 void
+gst_rtc_native_shared_enter (GstRtcNativeShared *self, GstRtcNative *t)
+{
+  const gint64 never = -1;
+
+  t->place = self->transports->len;
+  g_ptr_array_add (self->transports, t);
+  g_array_append_val (self->deadlines, never);
+}
+
+void
+gst_rtc_native_shared_leave (GstRtcNativeShared *self, GstRtcNative *t)
+{
+  g_ptr_array_remove_index_fast (self->transports, t->place);
+  g_array_remove_index_fast (self->deadlines, t->place);
+  if (t->place < self->transports->len)
+    ((GstRtcNative *)g_ptr_array_index (self->transports, t->place))->place = t->place;
+  t->place = G_MAXUINT;
+}
+
+void
 gst_rtc_native_shared_schedule (GstRtcNativeShared *self, GstRtcNative *t)
 {
-  gint64 deadline = gst_rtc_native_get_deadline (t);
+  gint64 deadline;
 
+  if (t->place == G_MAXUINT)
+    return;
+  deadline = gst_rtc_native_get_deadline (t);
+  g_array_index (self->deadlines, gint64, t->place) = deadline;
   if (deadline >= 0 && (self->timer_at < 0 || deadline < self->timer_at))
     arm_timer (self, deadline);
 }
@@ -90,14 +114,16 @@ on_timer (gpointer user_data)
 
   arm_timer (self, -1);
   for (guint i = 0; i < self->transports->len; i++) {
-    GstRtcNative *t = g_ptr_array_index (self->transports, i);
-    gint64 deadline = gst_rtc_native_get_deadline (t);
+    gint64 deadline = g_array_index (self->deadlines, gint64, i);
 
     if (deadline >= 0 && deadline <= now) {
+      GstRtcNative *t = g_ptr_array_index (self->transports, i);
+
       rtc_endpoint_tick (t->endpoint, now, ntp, zero);
       gst_rtc_native_path_tick (t, now);
       gst_rtc_native_data_tick (t);
       deadline = gst_rtc_native_get_deadline (t);
+      g_array_index (self->deadlines, gint64, i) = deadline;
     }
     next = rtc_earlier (next, deadline);
   }
@@ -445,6 +471,7 @@ gst_rtc_native_shared_start (const GstRtcTransportSetup *setup, GError **error)
   self->identity = identity;
   self->real_offset = g_get_real_time () - g_get_monotonic_time ();
   self->transports = g_ptr_array_new ();
+  self->deadlines = g_array_new (FALSE, FALSE, sizeof (gint64));
   self->begun = g_ptr_array_new ();
   self->histories = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)rtc_history_free);
   self->cname = rtc_id_new ("");
@@ -472,6 +499,7 @@ gst_rtc_native_shared_stop (gpointer shared)
   gst_rtc_loop_free (self->loop);
   rtc_dtls_identity_unref (self->identity);
   g_ptr_array_unref (self->transports);
+  g_array_unref (self->deadlines);
   g_ptr_array_unref (self->begun);
   g_hash_table_unref (self->histories);
   g_free (self->cname);
