@@ -35,7 +35,8 @@
 #define INTERVAL 100 /* chunks that make an interval; or */
 #define INTERVAL_ROUNDS 4
 #define TOLERATED 20
-#define MAX_USUAL 80
+#define MAX_USUAL 200
+#define USUAL_AT_START 80
 #define USUAL_TIME (10000 * RTC_SCTP_MS)
 #define SKIPPED_ROUNDS 2
 
@@ -136,7 +137,7 @@ static gint
 get_excess (const RtcSctpPace *pace)
 {
   /* At the beginning there is little to be tried with, and a queue that overflows loses more. */
-  guint n = pace->n_acked + pace->n_lost, usual = pace->is_starting ? MAX_USUAL : pace->usual_loss;
+  guint n = pace->n_acked + pace->n_lost, usual = pace->is_starting ? USUAL_AT_START : pace->usual_loss;
 
   return n == 0 ? 0 : (gint)(pace->n_lost * G_GUINT64_CONSTANT (1000) / n) - (gint)usual - TOLERATED;
 }
