@@ -27,6 +27,8 @@ static const struct
     {"/control.js", "text/javascript; charset=utf-8"},
     {"/data.js", "text/javascript; charset=utf-8"},
     {"/dom.js", "text/javascript; charset=utf-8"},
+    {"/files.js", "text/javascript; charset=utf-8"},
+    {"/rtcfiles.js", "text/javascript; charset=utf-8"},
     {"/rtclink.js", "text/javascript; charset=utf-8"},
     {"/style.css", "text/css; charset=utf-8"},
     {"/favicon.svg", "image/svg+xml"},
@@ -62,8 +64,8 @@ serve_file (SoupServerMessage *message, guint index)
   const gchar *data = g_bytes_get_data (bytes, &length);
 
   add_headers (message);
-  /* The module is public, and of use to pages of other servers. */
-  if (strcmp (files[index].path, "/rtclink.js") == 0)
+  /* These modules are public, and of use to pages of other servers. */
+  if (strcmp (files[index].path, "/rtclink.js") == 0 || strcmp (files[index].path, "/rtcfiles.js") == 0)
     soup_message_headers_replace (
         soup_server_message_get_response_headers (message), "Access-Control-Allow-Origin", "*");
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);

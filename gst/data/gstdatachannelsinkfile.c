@@ -58,13 +58,16 @@ gst_rtc_sink_file_stop (GstDataChannelSink *self)
   g_mutex_unlock (&self->lock);
   for (guint i = 0; i < file->receivers->len; i++) {
     GstRtcSinkReceiver *receiver = g_ptr_array_index (file->receivers, i);
-    GstRtcChannel *channel;
+    GstRtcChannel *channel, *next;
 
     g_mutex_lock (&self->lock);
     channel = g_steal_pointer (&receiver->channel);
+    next = g_steal_pointer (&receiver->next);
     g_mutex_unlock (&self->lock);
     if (channel)
       gst_rtc_channel_unref (channel);
+    if (next)
+      gst_rtc_channel_unref (next);
   }
   g_ptr_array_unref (file->receivers);
   g_free (file->name);

@@ -21,6 +21,7 @@ typedef struct
 
   /* under the sink's lock */
   GstRtcChannel *channel; /* NULL: it went */
+  GstRtcChannel *next; /* NULL, or another that came meanwhile: the one of a connection that replaces the old one */
   RtcFileSend *send; /* NULL: its turn has not come */
   gboolean is_over; /* as was told */
   gboolean was_told; /* that it began */

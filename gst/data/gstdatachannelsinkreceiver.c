@@ -48,6 +48,8 @@ gst_rtc_sink_receiver_unref (gpointer data)
     return;
   if (receiver->channel)
     gst_rtc_channel_unref (receiver->channel);
+  if (receiver->next)
+    gst_rtc_channel_unref (receiver->next);
   rtc_file_send_free (receiver->send);
   gst_object_unref (receiver->sink);
   g_free (receiver->peer_id);
@@ -106,10 +108,13 @@ on_state (GstRtcChannel *channel, GstRtcChannelState state, const GError *error,
     return;
   g_mutex_lock (&receiver->sink->lock);
   if (receiver->channel == channel) {
-    lost = g_steal_pointer (&receiver->channel);
+    lost = receiver->channel;
+    receiver->channel = g_steal_pointer (&receiver->next);
     if (receiver->send)
       rtc_file_send_lose (receiver->send);
-    receiver->lost_at = g_get_monotonic_time ();
+    receiver->lost_at = receiver->channel ? -1 : g_get_monotonic_time ();
+  } else if (receiver->next == channel) {
+    lost = g_steal_pointer (&receiver->next);
   }
   gst_rtc_sink_file_tell (receiver->sink);
   g_mutex_unlock (&receiver->sink->lock);
@@ -160,25 +165,33 @@ gst_rtc_sink_file_on_channel (GstRtcChannel *channel, gpointer user_data)
 {
   GstDataChannelSink *self = user_data;
   GstRtcSinkReceiver *receiver = NULL;
+  GstRtcChannel *older = NULL;
   Listener *listener;
 
   g_mutex_lock (&self->lock);
   if (self->file)
     receiver = find_receiver (self->file, channel->peer_id);
-  if (!self->file || !gst_rtc_channel_init_equal (&channel->init, &self->init) || (receiver && receiver->channel)) {
+  if (!self->file || !gst_rtc_channel_init_equal (&channel->init, &self->init)) {
     g_mutex_unlock (&self->lock);
     GST_DEBUG_OBJECT (self, "peer %s: a channel that is not used", channel->peer_id);
     return;
   }
   if (!receiver)
     receiver = add_receiver (self, channel->peer_id);
-  receiver->channel = gst_rtc_channel_ref (channel);
-  receiver->lost_at = -1;
+  if (receiver->channel) {
+    older = receiver->next;
+    receiver->next = gst_rtc_channel_ref (channel);
+  } else {
+    receiver->channel = gst_rtc_channel_ref (channel);
+    receiver->lost_at = -1;
+  }
   listener = g_new (Listener, 1);
   listener->receiver = gst_rtc_sink_receiver_ref (receiver);
   gst_rtc_sink_receiver_ref (receiver);
   gst_rtc_sink_file_tell (self);
   g_mutex_unlock (&self->lock);
+  if (older)
+    gst_rtc_channel_unref (older);
 
   gst_rtc_channel_set_low_threshold (channel, LOW_BYTES);
   if (gst_rtc_channel_add_listener (channel, &channel_events, listener, listener_free) == GST_RTC_CHANNEL_CLOSED)

@@ -1,9 +1,10 @@
-/* The page's data channels: chat, and what other channels there are.
+/* The page's data channels: chat, files (files.js), and what other channels there are.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-import { $, announce, isOwn, isPage, local, memory, nameOf, setText } from '/dom.js';
+import { $, announce, bytes, isOwn, isPage, local, memory, nameOf, setText } from '/dom.js';
+import { isFiles, setUpFiles } from '/files.js';
 
 const MOST_SAID = 300; // lines of the log
 const LAST = 240; // characters of a channel's newest message
@@ -20,11 +21,6 @@ const STATES = {
 /** A channel for people. */
 function isChat(channel) {
   return channel.label === 'chat' || /^(chat|text)\b/.test(channel.protocol);
-}
-
-function bytes(n) {
-  if (n < 1000) return `${n} B`;
-  return n < 1e6 ? `${(n / 1000).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`;
 }
 
 function bits(rate) {
@@ -257,7 +253,7 @@ export function setUpData(link, changed) {
 
   function layOut(peer) {
     for (const channel of peer.channels) {
-      if (rows.has(channel) || isChat(channel) || isOwn(channel)) continue;
+      if (rows.has(channel) || isChat(channel) || isFiles(channel) || isOwn(channel)) continue;
       const row = new Row(channel);
       rows.set(channel, row);
       $('channels').append(row.root);
@@ -303,13 +299,18 @@ export function setUpData(link, changed) {
   });
 
   link.addEventListener('channel', ({ detail: { peer, channel } }) => {
-    if (isOwn(channel) || isPage(peer)) return;
+    if (isOwn(channel) || isFiles(channel) || isPage(peer)) return;
     if (isChat(channel)) followChat(channel);
     else announce(`${nameOf(peer)} opened the channel ${channel.label}.`);
-    // There is something to see: shown, but for those who closed it before.
-    if (memory.get(local, shownKey) !== 'off') show(true);
+    came();
   });
 
+  /* There is something to see: shown, but for those who closed it before. */
+  function came() {
+    if (memory.get(local, shownKey) !== 'off') show(true);
+  }
+
+  const files = setUpFiles(link, changed, came);
   showChat();
   if (memory.get(local, shownKey) === 'on') show(true);
 
@@ -321,7 +322,7 @@ export function setUpData(link, changed) {
     },
     /** Whether channels are wanted even with those that send nothing. */
     get wanted() {
-      return chatting;
+      return chatting || files.wanted;
     },
   };
 }

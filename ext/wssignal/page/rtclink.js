@@ -266,7 +266,7 @@ function sizeOf(data) {
  *
  * Events: `state` (`state` or `problem` changed), `open` (for the first time), `reopen` (on another connection; in
  * `detail.unsent` the bytes that the old one had not sent), `message` (a `MessageEvent`: `data` is a string or an
- * `ArrayBuffer`), `bufferedamountlow`, `refused` (a message that waited for the channel to open turned out to be too
+ * `ArrayBuffer`, `session` the name of the connection's session), `bufferedamountlow`, `refused` (a message that waited for the channel to open turned out to be too
  * large, or it never opened; in `detail` its `data`), `close`.
  */
 export class RtcChannel extends EventTarget {
@@ -325,6 +325,11 @@ export class RtcChannel extends EventTarget {
   /** On the connection in use. @type {number|null} */
   get id() {
     return this.#carrier?.native.id ?? null;
+  }
+
+  /** The name of the connection's session that is sent over, `null` while there is none. @type {string|null} */
+  get session() {
+    return this.#carrier?.session.id ?? null;
   }
 
   /** Bytes that were given to send() and have not left. @type {number} */
@@ -479,7 +484,7 @@ export class RtcChannel extends EventTarget {
     this.#carriers.push(carrier);
     native.binaryType = 'arraybuffer';
     native.bufferedAmountLowThreshold = this.#low;
-    native.onmessage = ({ data }) => this.#receive(data);
+    native.onmessage = ({ data }) => this.#receive(data, session);
     native.onbufferedamountlow = () => this.dispatchEvent(new Event('bufferedamountlow'));
     native.onerror = ({ error }) => (carrier.error = error?.message ?? '');
     native.onclose = () => this.#closed(carrier);
@@ -488,10 +493,11 @@ export class RtcChannel extends EventTarget {
     if (native.readyState === 'open') this.#opened(carrier);
   }
 
-  #receive(data) {
+  #receive(data, session) {
     this.counters.messagesReceived++;
     this.counters.bytesReceived += sizeOf(data);
-    this.dispatchEvent(new MessageEvent('message', { data }));
+    // What an older connection still brings can be told from what the new one does.
+    this.dispatchEvent(Object.assign(new MessageEvent('message', { data }), { session: session.id }));
   }
 
   #opened(carrier) {

@@ -51,6 +51,18 @@ export default async function (stage) {
   await has(other, '#log', /Guest \d+: to all/);
   await has(one, '#log', /Robot: to all/); // its echo
   await stage.screenshot(one, 'chat');
+
+  for (const page of [one, other]) await page.goto(`${origin}/drop.html`);
+  await Promise.all([one, other].map((page) => has(page, '#state', /Guest \d+ \(live\)/)));
+  await one.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['Grüße'.repeat(50000)], 'a.txt'));
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+  });
+  await has(other, '#files', /a\.txt from Guest \d+: done.*Save/);
+  await has(one, '#files', /a\.txt to Guest \d+: done/);
+  assert.equal(await other.evaluate(() => globalThis.files.transfers[0].blob.text()), 'Grüße'.repeat(50000));
+  await stage.screenshot(other, 'drop');
   await other.close();
   await one.close();
 

@@ -233,6 +233,29 @@ GST_START_TEST (test_goes_on)
 }
 GST_END_TEST;
 
+/* The channel of a new connection is there before that of the old one is gone. */
+GST_START_TEST (test_replaced)
+{
+  Fixture *f = fixture_new ("", "");
+  g_autoptr (FakeChannel) first = add_peer (f, "a");
+  g_autoptr (FakeChannel) second = NULL;
+  gchar id[33], again[33];
+
+  take_begin (f, first, SIZE, id);
+  ready (first, id, 0);
+  take_contents (f, first, id, 0, 100000);
+  second = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
+  fake_channel_set_state (first, GST_RTC_CHANNEL_CLOSED, NULL);
+  take_begin (f, second, SIZE, again);
+  fail_unless_equals_string (again, id);
+  ready (second, id, 65536);
+  take_contents (f, second, id, 65536, SIZE);
+  take_end (second, id);
+  expect_eos (f);
+  fixture_free (f);
+}
+GST_END_TEST;
+
 /* It broke between the last byte and the receiver's word. */
 GST_START_TEST (test_goes_on_at_the_end)
 {
@@ -413,6 +436,7 @@ datachannelsinkfiles_suite (void)
   suite_add_tcase (suite, tests);
   tcase_add_test (tests, test_one_after_the_other);
   tcase_add_test (tests, test_goes_on);
+  tcase_add_test (tests, test_replaced);
   tcase_add_test (tests, test_goes_on_at_the_end);
   tcase_add_test (tests, test_does_not_come_back);
   tcase_add_test (tests, test_back_pressure);
