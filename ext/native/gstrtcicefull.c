@@ -273,6 +273,8 @@ on_selected (
   if (socket && local->type != NICE_CANDIDATE_TYPE_RELAYED && local->transport == NICE_CANDIDATE_TRANSPORT_UDP
       && gst_rtc_ice_address (&remote->addr, &self->remote))
     self->direct = g_socket_get_fd (socket);
+  if (self->direct >= 0)
+    gst_rtc_udp_widen (self->direct);
 }
 
 static void

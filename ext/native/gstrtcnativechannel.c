@@ -10,6 +10,8 @@
 #include "gstrtcnativechannel.h"
 
 #define OUTBOX 16 /* messages that there is room for at first */
+/* The peer's window is RTC_SCTP_BUFFER: what is unread need not be known more exactly than this. */
+#define UNREAD_STEP (64 * 1024)
 
 static void
 clear_message (gpointer data)
@@ -111,7 +113,8 @@ channel_unread_changed (GstRtcChannel *base, gsize bytes)
 
   g_mutex_lock (&self->data->lock);
   self->unread = bytes;
-  wake (self);
+  if (MAX (bytes, self->seen_unread) - MIN (bytes, self->seen_unread) >= UNREAD_STEP)
+    wake (self);
   g_mutex_unlock (&self->data->lock);
 }
 
@@ -401,7 +404,7 @@ gst_rtc_native_channel_work (GstRtcNativeChannel *self)
     open_channel (self);
   g_mutex_lock (&data->lock);
   self->is_ready = FALSE;
-  unread = self->unread;
+  unread = self->seen_unread = self->unread;
   if (self->channel && data->is_started)
     messages = take_outbox (self);
   close_wanted = self->close_wanted && !self->outbox;

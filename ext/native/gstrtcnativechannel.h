@@ -26,7 +26,7 @@ typedef struct
   gboolean was_high; /* there was more than that since it was told last */
   gboolean is_ready; /* in data->ready */
   gboolean close_wanted;
-  gsize unread;
+  gsize unread, seen_unread; /* seen: by the loop */
   gint id;
   RtcDataChannelStats stats;
 
@@ -67,6 +67,7 @@ struct _GstRtcNativeData
   gboolean is_started; /* the engine takes messages: what the peer takes is known */
   gboolean is_over; /* there are no channels any more; why: */
   GError *end;
+  gboolean is_paced; /* among those that the pacer looks at */
   guint n_taken; /* packets since it was begun */
   gint64 now;
   gsize unread;
@@ -78,6 +79,12 @@ struct _GstRtcNativeData
 /* What follows is sent together, at the end. END: more may follow, and is told. */
 void gst_rtc_native_data_begin (GstRtcNativeData *data);
 void gst_rtc_native_data_end (GstRtcNativeData *data);
+
+/* gstrtcnativepacer.c. Loop. LOOK: the engine's fine deadline may be there, or an earlier one. */
+GstRtcNativePacer *gst_rtc_native_pacer_new (GstRtcPoll *poll, GError **error); /* RTC_ERROR_SETUP_FAILED */
+void gst_rtc_native_pacer_free (GstRtcNativePacer *pacer);
+void gst_rtc_native_pacer_look (GstRtcNativePacer *pacer, GstRtcNativeData *data);
+void gst_rtc_native_pacer_remove (GstRtcNativePacer *pacer, GstRtcNativeData *data);
 
 /* gstrtcnativechannel.c */
 GstRtcNativeChannel *gst_rtc_native_channel_new (

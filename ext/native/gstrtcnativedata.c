@@ -184,6 +184,7 @@ gst_rtc_native_data_free (GstRtcNative *t)
 
   GPtrArray *ready;
 
+  gst_rtc_native_pacer_remove (t->shared->pacer, self);
   self->t = NULL;
   g_clear_pointer (&self->engine, rtc_data_free);
   /* Channels may be kept by others for long, but nothing is done for them any more. */
@@ -315,6 +316,7 @@ gst_rtc_native_data_end (GstRtcNativeData *self)
   }
   if (t) {
     g_ptr_array_remove_fast (t->shared->begun, self);
+    gst_rtc_native_pacer_look (t->shared->pacer, self);
     gst_rtc_native_shared_schedule (t->shared, t);
   }
 }
@@ -343,13 +345,13 @@ gst_rtc_native_data_end_all (gpointer shared)
 gint64
 gst_rtc_native_data_get_deadline (GstRtcNative *t)
 {
-  return rtc_data_get_deadline (t->data->engine);
+  return rtc_data_get_coarse_deadline (t->data->engine);
 }
 
 void
 gst_rtc_native_data_tick (GstRtcNative *t)
 {
-  gint64 deadline = gst_rtc_native_data_get_deadline (t);
+  gint64 deadline = rtc_data_get_deadline (t->data->engine);
 
   if (deadline < 0 || deadline > g_get_monotonic_time ())
     return;

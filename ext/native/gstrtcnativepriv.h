@@ -18,6 +18,7 @@ G_BEGIN_DECLS
 
 typedef struct _GstRtcNative GstRtcNative;
 typedef struct _GstRtcNativeData GstRtcNativeData;
+typedef struct _GstRtcNativePacer GstRtcNativePacer;
 
 /* What the connections of one rtcbin share. */
 typedef struct
@@ -35,6 +36,7 @@ typedef struct
   GArray *deadlines; /* of gint64, in the order of the transports: side by side, since each timer looks at all */
   GHashTable *histories; /* track to RtcHistory */
   gchar *cname;
+  GstRtcNativePacer *pacer; /* of data channels */
   GSource *timer;
   gint64 timer_at; /* microseconds, monotonic; -1: not set */
   gint64 zero; /* wall clock, microseconds, at running time 0; G_MININT64: not known */

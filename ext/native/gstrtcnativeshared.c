@@ -7,7 +7,7 @@
 #include "config.h"
 #endif
 
-#include "gstrtcnativepriv.h"
+#include "gstrtcnativechannel.h"
 #include "rtcbytes.h"
 #include "core/rtcmessage.h"
 #include "core/rtcdeadline.h"
@@ -438,6 +438,8 @@ start_on_loop (gpointer data)
         gst_rtc_lite_new (self->loop, self->poll, start->setup->udp_port, &start->setup->addresses, &start->error);
   if (self->poll)
     self->netlink = gst_rtc_netlink_new (self->poll, interfaces_changed, self);
+  if (self->poll && !start->error)
+    self->pacer = gst_rtc_native_pacer_new (self->poll, &start->error);
   if (self->poll)
     gst_rtc_poll_set_after (self->poll, gst_rtc_native_data_end_all, self);
 }
@@ -449,6 +451,7 @@ stop_on_loop (gpointer data)
 
   g_clear_pointer (&self->netlink, gst_rtc_netlink_free);
   g_clear_pointer (&self->lite, gst_rtc_lite_free);
+  g_clear_pointer (&self->pacer, gst_rtc_native_pacer_free);
   if (self->poll)
     gst_rtc_poll_wait (self->poll, PATIENCE_MS);
   g_clear_pointer (&self->poll, gst_rtc_poll_free);

@@ -78,12 +78,21 @@ ask_for_local_addresses (int fd, gboolean mapped)
     setsockopt (fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof (on));
 }
 
+void
+gst_rtc_udp_widen (int fd)
+{
+  int buffer = BUFFER_SIZE;
+
+  setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof (buffer));
+  setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof (buffer));
+}
+
 GstRtcUdp *
 gst_rtc_udp_new (guint port, GError **error)
 {
   struct sockaddr_storage address;
   socklen_t size = sizeof (address);
-  int fd = open_socket (AF_INET6, port), buffer = BUFFER_SIZE;
+  int fd = open_socket (AF_INET6, port);
   gboolean mapped = fd >= 0;
   RtcAddress own;
   GstRtcUdp *self;
@@ -98,8 +107,7 @@ gst_rtc_udp_new (guint port, GError **error)
     return NULL;
   }
   ask_for_local_addresses (fd, mapped);
-  setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof (buffer));
-  setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof (buffer));
+  gst_rtc_udp_widen (fd);
   getsockname (fd, (struct sockaddr *)&address, &size);
   rtc_address_from_sockaddr (&own, (struct sockaddr *)&address, size);
   self = g_new0 (GstRtcUdp, 1);

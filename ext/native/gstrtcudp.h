@@ -31,6 +31,9 @@ guint gst_rtc_udp_send (
 guint gst_rtc_udp_send_on (
     int fd, gboolean mapped, gboolean *gso, const RtcAddress *to, const guint8 *data, const gsize *sizes, guint n);
 
+/* Lets the socket FD keep as many datagrams as the system allows, both ways: a peer's window comes in one burst. */
+void gst_rtc_udp_widen (int fd);
+
 /* Whether errno ERROR of a send says that there is no way to the address from here (any more). */
 gboolean gst_rtc_udp_is_unreachable (int error);
 

@@ -339,11 +339,24 @@ rtc_data_take (RtcData *self, const guint8 *packet, gsize size, gint64 now)
 }
 
 gint64
-rtc_data_get_deadline (RtcData *self)
+rtc_data_get_fine_deadline (RtcData *self)
+{
+  return self->sctp && !self->is_over ? rtc_sctp_get_fine_deadline (self->sctp) : -1;
+}
+
+gint64
+rtc_data_get_coarse_deadline (RtcData *self)
 {
   if (!self->sctp || self->is_over)
     return -1;
-  return rtc_earlier (rtc_earlier (rtc_sctp_get_deadline (self->sctp), rtc_data_get_expiry (self)), self->close_at);
+  return rtc_earlier (
+      rtc_earlier (rtc_sctp_get_coarse_deadline (self->sctp), rtc_data_get_expiry (self)), self->close_at);
+}
+
+gint64
+rtc_data_get_deadline (RtcData *self)
+{
+  return rtc_earlier (rtc_data_get_fine_deadline (self), rtc_data_get_coarse_deadline (self));
 }
 
 void

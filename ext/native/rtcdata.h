@@ -135,6 +135,11 @@ void rtc_data_take (RtcData *data, const guint8 *packet, gsize size, gint64 now)
 
 /* To be called at the deadline (-1: none). */
 gint64 rtc_data_get_deadline (RtcData *data);
+
+/* The deadline in two parts, for who serves many together: those of what is being sent now, which want to be met to the
+ * millisecond or better (RTC_SCTP says which), and the others, which may wait for some. -1: none. */
+gint64 rtc_data_get_fine_deadline (RtcData *data);
+gint64 rtc_data_get_coarse_deadline (RtcData *data);
 void rtc_data_tick (RtcData *data, gint64 now);
 
 /* There is a path again after a while without: what was lost meanwhile is sent at once. */

@@ -212,14 +212,26 @@ rtc_sctp_take (RtcSctp *self, const guint8 *data, gsize size, gint64 now)
 /* Time. */
 
 gint64
-rtc_sctp_get_deadline (RtcSctp *self)
+rtc_sctp_get_fine_deadline (RtcSctp *self)
 {
-  const gint64 all[] = {self->t1_at, self->t3_at, self->loss_at, self->sack_at, self->request_at, self->pace.at};
+  return rtc_earlier (self->loss_at, self->pace.at);
+}
+
+gint64
+rtc_sctp_get_coarse_deadline (RtcSctp *self)
+{
+  const gint64 all[] = {self->t1_at, self->t3_at, self->sack_at, self->request_at};
   gint64 first = -1;
 
   for (guint i = 0; i < G_N_ELEMENTS (all); i++)
     first = rtc_earlier (first, all[i]);
   return first;
+}
+
+gint64
+rtc_sctp_get_deadline (RtcSctp *self)
+{
+  return rtc_earlier (rtc_sctp_get_fine_deadline (self), rtc_sctp_get_coarse_deadline (self));
 }
 
 void

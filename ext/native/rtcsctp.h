@@ -88,6 +88,10 @@ void rtc_sctp_take (RtcSctp *sctp, const guint8 *data, gsize size, gint64 now);
 
 /* To be called at the deadline (-1: none). */
 gint64 rtc_sctp_get_deadline (RtcSctp *sctp);
+
+/* Its two parts: fine is the pace, and when what was overtaken counts as lost; coarse are all others. */
+gint64 rtc_sctp_get_fine_deadline (RtcSctp *sctp);
+gint64 rtc_sctp_get_coarse_deadline (RtcSctp *sctp);
 void rtc_sctp_tick (RtcSctp *sctp, gint64 now);
 
 /* There is a path again: no timer that became slow meanwhile is waited for. */

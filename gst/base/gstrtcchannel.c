@@ -295,7 +295,7 @@ gst_rtc_channel_set_state (GstRtcChannel *self, GstRtcChannelState state, const 
 {
   g_mutex_lock (&self->lock);
   if (state > self->state) {
-    self->state = state;
+    g_atomic_int_set ((gint *)&self->state, state);
     if (error && !self->error)
       self->error = g_error_copy (error);
     tell_in_turn (self, &(Tell){.type = TELL_STATE, .state = state, .error = (GError *)error});
@@ -403,12 +403,7 @@ gst_rtc_channel_drop_held (GstRtcChannel *self, guint64 *bytes)
 GstRtcChannelState
 gst_rtc_channel_get_state (GstRtcChannel *self)
 {
-  GstRtcChannelState state;
-
-  g_mutex_lock (&self->lock);
-  state = self->state;
-  g_mutex_unlock (&self->lock);
-  return state;
+  return g_atomic_int_get ((gint *)&self->state);
 }
 
 GError *

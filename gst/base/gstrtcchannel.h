@@ -115,7 +115,7 @@ struct _GstRtcChannel
 
   GMutex lock;
   /* under lock */
-  GstRtcChannelState state;
+  GstRtcChannelState state; /* atomic, too: read without it */
   GError *error; /* why it closed; NULL: somebody here wanted it, or it is not */
   GPtrArray *listeners; /* of Listener; replaced, never changed */
   gboolean telling; /* a thread tells an event, and then those that wait */

@@ -6,8 +6,8 @@
 #include "rtcdatalog.h"
 
 #define OVERHEAD 64
-#define TELL_BYTES (64 * 1024)
-#define TELL_MESSAGES 64
+#define TELL_BYTES (256 * 1024)
+#define TELL_MESSAGES 1024
 #define TELL_AFTER 50000
 
 typedef struct

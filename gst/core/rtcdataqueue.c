@@ -216,6 +216,14 @@ rtc_data_queue_is_empty (RtcDataQueue *self)
 }
 
 gboolean
+rtc_data_queue_has_room (RtcDataQueue *self)
+{
+  return count (self) == 0
+      || (self->bytes <= self->limits.max_bytes - self->limits.max_bytes / 16
+          && count (self) <= RTC_DATA_QUEUE_MAX_MESSAGES - RTC_DATA_QUEUE_MAX_MESSAGES / 16);
+}
+
+gboolean
 rtc_data_queue_is_stalled (RtcDataQueue *self)
 {
   return self->is_stalled;

@@ -71,6 +71,9 @@ void rtc_data_queue_clear (RtcDataQueue *self);
 
 gboolean rtc_data_queue_is_empty (RtcDataQueue *self);
 
+/* Whether it pays to wake who waits to push: it is empty, or a sixteenth of it is free. */
+gboolean rtc_data_queue_has_room (RtcDataQueue *self);
+
 /* Whether it was left behind, see set_shared(). */
 gboolean rtc_data_queue_is_stalled (RtcDataQueue *self);
 

@@ -389,10 +389,6 @@ gst_data_channel_sink_render (GstBaseSink *sink, GstBuffer *buffer)
   message->bytes = bytes;
   message->is_text = is_text && !self->timestamps;
   message->time = g_get_monotonic_time ();
-  g_mutex_lock (&self->lock);
-  self->buffers++;
-  self->bytes += g_bytes_get_size (bytes);
-  g_mutex_unlock (&self->lock);
   flow = gst_data_channel_sink_send (self, message, find_receiver (self, buffer));
   gst_rtc_sink_message_unref (message);
   return flow;

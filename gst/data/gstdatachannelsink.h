@@ -65,6 +65,7 @@ struct _GstDataChannelSink
   RtcDataCount sent, dropped; /* of peers that left; dropped has what nobody was there for, too */
   guint64 buffers, bytes; /* rendered */
   gboolean is_unlocked;
+  gboolean is_waiting; /* the streaming thread, for CHANGED */
   GstRtcChannelInit init; /* of the channels that are wanted; stays as it is while attached */
 
   /* streaming thread and state changes */
@@ -97,6 +98,7 @@ typedef struct
   gpointer current; /* the one of them that is used; NULL: none */
   RtcDataQueue *queue; /* of GstRtcSinkMessage */
   gboolean is_pumping, pump_again; /* a thread sends; it is to look again */
+  gint64 full_until; /* its channel had enough, and tells when it has room; asked again after this (monotonic) */
   gboolean is_gone; /* not in the table any more */
   gint64 lost_at; /* all its channels went with the connection (monotonic); -1: they did not */
   RtcDataCount sent;
@@ -111,6 +113,9 @@ void gst_rtc_sink_peer_on_channel (GstRtcChannel *channel, gpointer sink);
 
 /* Sends what can be sent. Without the lock. */
 void gst_rtc_sink_peer_pump (GstRtcSinkPeer *peer);
+
+/* Whether pump() may find room NOW (monotonic). With the lock. */
+gboolean gst_rtc_sink_peer_wants_pump (const GstRtcSinkPeer *peer, gint64 now);
 
 /* The channels that PEER has. (transfer full) With the lock. */
 GPtrArray *gst_rtc_sink_peer_list_channels (GstRtcSinkPeer *peer);

@@ -17,6 +17,10 @@
 /* What a channel is given ahead, so that it never runs dry: enough for a round trip of 10 ms at 200 Mbit/s. */
 #define HIGH_BYTES (256 * 1024)
 #define LOW_BYTES (64 * 1024)
+/* One that has so much tells when it has room again; it is asked before that when so long has passed. */
+#define FULL_TIME (10 * G_TIME_SPAN_MILLISECOND)
+
+#define BATCH 64
 
 /* One channel. The listener has a reference. */
 typedef struct
@@ -246,59 +250,117 @@ warn_refused (GstRtcSinkPeer *peer, const GError *error)
       (NULL));
 }
 
+/* Messages that are handed over at once. */
+typedef struct
+{
+  GstRtcSinkMessage *messages[BATCH];
+  guint n;
+} Batch;
+
+/* As many as there is room for. With the lock. */
+static void
+pop_batch (GstRtcSinkPeer *peer, gsize room, Batch *batch)
+{
+  gint64 now = g_get_monotonic_time ();
+  gsize size = 0;
+
+  batch->n = 0;
+  while (batch->n < BATCH && size < room) {
+    GstRtcSinkMessage *message = rtc_data_queue_pop (peer->queue, now);
+
+    if (!message)
+      break;
+    batch->messages[batch->n++] = message;
+    size += g_bytes_get_size (message->bytes);
+  }
+  if (peer->sink->is_waiting && rtc_data_queue_has_room (peer->queue))
+    g_cond_signal (&peer->sink->changed);
+}
+
+/* What was not taken from the message FIRST on, for ERROR, which it frees. With the lock, which it gives up meanwhile.
+ * FALSE: that is all for now. */
+static gboolean
+take_back (GstRtcSinkPeer *peer, Batch *batch, guint first, GError *error)
+{
+  GstDataChannelSink *sink = peer->sink;
+  /* It is closing, and the event is on its way. Whatever comes after it has the messages. */
+  gboolean is_closing = !peer->is_gone && g_error_matches (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_STATE);
+  gboolean is_refused = !is_closing && !peer->is_gone && !peer->told_refused;
+
+  GST_DEBUG_OBJECT (sink, "peer %s: %s", peer->id, error->message);
+  for (guint i = batch->n; i-- > first;) {
+    GstRtcSinkMessage *message = batch->messages[i];
+    gsize size = g_bytes_get_size (message->bytes);
+
+    if (is_closing || (i > first && !peer->is_gone)) {
+      rtc_data_queue_put_back (peer->queue, message, size, message->time);
+      continue;
+    }
+    if (peer->is_gone)
+      gst_data_channel_sink_count_dropped (sink, size);
+    else
+      rtc_data_queue_count_dropped (peer->queue, size);
+    gst_rtc_sink_message_unref (message);
+  }
+  peer->told_refused |= is_refused;
+  if (is_refused) {
+    g_mutex_unlock (&sink->lock);
+    warn_refused (peer, error);
+    g_mutex_lock (&sink->lock);
+  }
+  g_error_free (error);
+  return !is_closing;
+}
+
 /* FALSE: that is all for now. With the lock, which it gives up while it calls the channel. */
 static gboolean
-send_next (GstRtcSinkPeer *peer)
+send_some (GstRtcSinkPeer *peer)
 {
   GstDataChannelSink *sink = peer->sink;
   gsize high = sink->overflow == RTC_DATA_OVERFLOW_LATEST ? 1 : HIGH_BYTES;
   Link *link = peer->current;
-  GstRtcSinkMessage *message;
+  Batch batch = {.n = 0};
   GError *error = NULL;
-  gboolean has_room, is_refused;
-  gsize size;
+  gsize buffered, bytes = 0;
+  RtcDataCount *count;
+  guint sent = 0;
 
   if (peer->is_gone || !link || link->state != GST_RTC_CHANNEL_OPEN || rtc_data_queue_is_empty (peer->queue))
     return FALSE;
   g_atomic_int_inc (&link->ref_count);
   g_mutex_unlock (&sink->lock);
-  has_room = gst_rtc_channel_get_buffered (link->channel) < high;
+  buffered = gst_rtc_channel_get_buffered (link->channel);
   g_mutex_lock (&sink->lock);
-  message = has_room && !peer->is_gone ? rtc_data_queue_pop (peer->queue, g_get_monotonic_time ()) : NULL;
-  if (!message) {
+  if (buffered >= high)
+    peer->full_until = g_get_monotonic_time () + FULL_TIME;
+  else if (!peer->is_gone)
+    pop_batch (peer, high - buffered, &batch);
+  if (batch.n == 0) {
     link_unref (link);
     return FALSE;
   }
-  g_cond_broadcast (&sink->changed);
   g_mutex_unlock (&sink->lock);
-  size = g_bytes_get_size (message->bytes);
-  gst_rtc_channel_send (link->channel, message->is_text, message->bytes, &error);
+  for (guint i = 0; i < batch.n && !error; i++) {
+    GstRtcSinkMessage *message = batch.messages[i];
+
+    if (!gst_rtc_channel_send (link->channel, message->is_text, message->bytes, &error))
+      break;
+    bytes += g_bytes_get_size (message->bytes);
+    gst_rtc_sink_message_unref (message);
+    sent++;
+  }
   g_mutex_lock (&sink->lock);
   link_unref (link);
+  count = peer->is_gone ? &sink->sent : &peer->sent;
+  count->messages += sent;
+  count->bytes += bytes;
+  return error ? take_back (peer, &batch, sent, error) : TRUE;
+}
 
-  if (!error) {
-    peer->sent.messages++;
-    peer->sent.bytes += size;
-    gst_rtc_sink_message_unref (message);
-    return TRUE;
-  }
-  GST_DEBUG_OBJECT (sink, "peer %s: %s", peer->id, error->message);
-  if (!peer->is_gone && g_error_matches (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_STATE)) {
-    /* It is closing, and the event is on its way. Whatever comes after it has the message. */
-    rtc_data_queue_put_back (peer->queue, message, size, message->time);
-    g_error_free (error);
-    return FALSE;
-  }
-  rtc_data_queue_count_dropped (peer->queue, size);
-  is_refused = !peer->is_gone && !peer->told_refused;
-  peer->told_refused = TRUE;
-  g_mutex_unlock (&sink->lock);
-  if (is_refused)
-    warn_refused (peer, error);
-  g_error_free (error);
-  gst_rtc_sink_message_unref (message);
-  g_mutex_lock (&sink->lock);
-  return TRUE;
+gboolean
+gst_rtc_sink_peer_wants_pump (const GstRtcSinkPeer *peer, gint64 now)
+{
+  return now >= peer->full_until;
 }
 
 void
@@ -315,11 +377,13 @@ gst_rtc_sink_peer_pump (GstRtcSinkPeer *peer)
   peer->is_pumping = TRUE;
   while (peer->pump_again) {
     peer->pump_again = FALSE;
-    while (send_next (peer))
+    peer->full_until = 0;
+    while (send_some (peer))
       ;
   }
   peer->is_pumping = FALSE;
-  g_cond_broadcast (&sink->changed);
+  if (sink->is_waiting)
+    g_cond_signal (&sink->changed);
   g_mutex_unlock (&sink->lock);
 }
 

@@ -48,10 +48,12 @@ gst_data_channel_sink_wait (GstDataChannelSink *self, gint64 deadline)
 
   deadline = rtc_earlier (deadline, gst_rtc_sink_peer_get_deadline (self));
   if (!self->is_unlocked) {
+    self->is_waiting = TRUE;
     if (deadline < 0)
       g_cond_wait (&self->changed, &self->lock);
     else
       g_cond_wait_until (&self->changed, &self->lock, deadline);
+    self->is_waiting = FALSE;
   }
   if (!self->is_unlocked)
     return GST_FLOW_OK;
@@ -119,7 +121,8 @@ push_to_queues (GstDataChannelSink *self, Delivery *delivery)
     delivery->is_dealt_with = TRUE;
     if (result == RTC_DATA_PUSH_TAKEN) {
       gst_rtc_sink_message_ref (message);
-      g_ptr_array_add (delivery->pump, gst_rtc_sink_peer_ref (peer));
+      if (gst_rtc_sink_peer_wants_pump (peer, now))
+        g_ptr_array_add (delivery->pump, gst_rtc_sink_peer_ref (peer));
     } else if (rtc_data_queue_is_stalled (peer->queue) && !peer->told_stalled) {
       peer->told_stalled = TRUE;
       g_ptr_array_add (delivery->stalled, gst_rtc_sink_peer_ref (peer));
@@ -205,8 +208,37 @@ deliver (GstDataChannelSink *self, Delivery *delivery, const gchar *to, gint64 *
   return FALSE;
 }
 
-GstFlowReturn
-gst_data_channel_sink_send (GstDataChannelSink *self, GstRtcSinkMessage *message, const gchar *to)
+/* As most of the time: one peer, whose queue has room. TRUE: that was all. With the lock, which it gives up meanwhile.
+ */
+static gboolean
+send_to_the_one (GstDataChannelSink *self, GstRtcSinkMessage *message)
+{
+  GstRtcSinkPeer *peer = g_ptr_array_index (self->peers, 0);
+  gsize size = g_bytes_get_size (message->bytes);
+  gint64 deadline;
+  RtcDataPush result;
+
+  if (peer->lost_at >= 0)
+    return FALSE;
+  result = rtc_data_queue_push (peer->queue, message, size, message->time, message->time, &deadline);
+  if (result == RTC_DATA_PUSH_WAIT)
+    return FALSE;
+  if (result == RTC_DATA_PUSH_DROPPED)
+    return TRUE;
+  gst_rtc_sink_message_ref (message);
+  if (!gst_rtc_sink_peer_wants_pump (peer, message->time))
+    return TRUE;
+  gst_rtc_sink_peer_ref (peer);
+  g_mutex_unlock (&self->lock);
+  gst_rtc_sink_peer_pump (peer);
+  gst_rtc_sink_peer_unref (peer);
+  g_mutex_lock (&self->lock);
+  return TRUE;
+}
+
+/* As gst_data_channel_sink_send(), in all other cases. With the lock. */
+static GstFlowReturn
+send_to_all (GstDataChannelSink *self, GstRtcSinkMessage *message, const gchar *to)
 {
   Delivery delivery = {
       .message = message,
@@ -216,7 +248,6 @@ gst_data_channel_sink_send (GstDataChannelSink *self, GstRtcSinkMessage *message
   GstFlowReturn flow = GST_FLOW_OK;
   gboolean is_done = FALSE;
 
-  g_mutex_lock (&self->lock);
   while (!is_done && flow == GST_FLOW_OK) {
     gint64 deadline;
 
@@ -226,10 +257,23 @@ gst_data_channel_sink_send (GstDataChannelSink *self, GstRtcSinkMessage *message
     else if (!is_done && deadline != 0)
       flow = gst_data_channel_sink_wait (self, deadline);
   }
-  g_mutex_unlock (&self->lock);
   g_clear_pointer (&delivery.receivers, g_ptr_array_unref);
   g_ptr_array_unref (delivery.pump);
   g_ptr_array_unref (delivery.stalled);
+  return flow;
+}
+
+GstFlowReturn
+gst_data_channel_sink_send (GstDataChannelSink *self, GstRtcSinkMessage *message, const gchar *to)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  g_mutex_lock (&self->lock);
+  self->buffers++;
+  self->bytes += g_bytes_get_size (message->bytes);
+  if (to || self->peers->len != 1 || !send_to_the_one (self, message))
+    flow = send_to_all (self, message, to);
+  g_mutex_unlock (&self->lock);
   return flow;
 }
 

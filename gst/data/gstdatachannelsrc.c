@@ -267,12 +267,14 @@ wait_for_next (GstDataChannelSrc *self, Next *next)
   while (flow == GST_FLOW_OK && !(self->is_playing && look (self, next))) {
     gint64 deadline = self->is_playing ? rtc_deadman_get_deadline (&self->deadman) : -1;
 
+    self->is_waiting = TRUE;
     if (self->is_unlocked)
       flow = GST_FLOW_FLUSHING;
     else if (deadline >= 0)
       g_cond_wait_until (&self->changed, &self->lock, deadline);
     else
       g_cond_wait (&self->changed, &self->lock);
+    self->is_waiting = FALSE;
   }
   g_mutex_unlock (&self->lock);
   return flow;
@@ -307,12 +309,28 @@ make_caps (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *i
   return caps;
 }
 
+/* Whether the caps that are set are also of this. */
+static gboolean
+is_current (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *init)
+{
+  const GstStructure *s;
+
+  if (!self->current || self->is_text != is_text)
+    return FALSE;
+  s = gst_caps_get_structure (self->current, 0);
+  return g_strcmp0 (gst_structure_get_string (s, "label"), init->label ? init->label : "") == 0
+      && g_strcmp0 (gst_structure_get_string (s, "protocol"), init->protocol ? init->protocol : "") == 0;
+}
+
 static gboolean
 set_caps (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *init)
 {
-  GstCaps *caps = make_caps (self, is_text, init);
+  GstCaps *caps;
   gboolean is_good = TRUE;
 
+  if (is_current (self, is_text, init))
+    return TRUE;
+  caps = make_caps (self, is_text, init);
   self->is_text = is_text;
   if (!self->current || !gst_caps_is_equal (caps, self->current)) {
     is_good = gst_base_src_set_caps (GST_BASE_SRC (self), caps);
@@ -390,11 +408,11 @@ unwrap (const GstRtcSrcMessage *message, gboolean *is_text, gint64 *time)
   return g_bytes_new_from_bytes (message->bytes, 8, size - 8);
 }
 
+/* WAITED: how long it has been here, microseconds. */
 static GstFlowReturn
-make_buffer (GstDataChannelSrc *self, const GstRtcSrcMessage *message, GstBuffer **buffer)
+make_buffer (GstDataChannelSrc *self, const GstRtcSrcMessage *message, gint64 waited, GstBuffer **buffer)
 {
   GstRtcChannel *channel = message->link->channel;
-  gint64 waited = MAX (g_get_monotonic_time () - message->arrival, 0);
   gboolean is_text;
   gint64 captured;
   GBytes *bytes = unwrap (message, &is_text, &captured);
@@ -406,11 +424,6 @@ make_buffer (GstDataChannelSrc *self, const GstRtcSrcMessage *message, GstBuffer
       gst_rtc_channel_get_id (channel), NULL);
   if (captured >= 0)
     add_sender_time (self, *buffer, message, captured);
-  g_mutex_lock (&self->lock);
-  self->given.messages++;
-  self->given.bytes += g_bytes_get_size (bytes);
-  add_latency (&self->waited, waited);
-  g_mutex_unlock (&self->lock);
   g_bytes_unref (bytes);
   if (set_caps (self, is_text, &channel->init))
     return GST_FLOW_OK;
@@ -456,11 +469,16 @@ gst_data_channel_src_create (GstPushSrc *src, GstBuffer **buffer)
     if (next.verdict == RTC_DEADMAN_LOST || next.verdict == RTC_DEADMAN_BACK)
       tell_deadman (self, &next);
     if (next.message) {
-      flow = make_buffer (self, next.message, buffer);
+      gint64 waited = MAX (g_get_monotonic_time () - next.message->arrival, 0);
+
+      flow = make_buffer (self, next.message, waited, buffer);
       g_mutex_lock (&self->lock);
+      self->given.messages++;
+      self->given.bytes += flow == GST_FLOW_OK ? gst_buffer_get_size (*buffer) : 0;
+      add_latency (&self->waited, waited);
       gst_rtc_src_message_free (next.message);
+      gst_rtc_src_settle_locked (self);
       g_mutex_unlock (&self->lock);
-      gst_rtc_src_settle (self);
       if (flow != GST_FLOW_OK)
         return flow;
     } else if (next.verdict != RTC_DEADMAN_NOTHING) {

@@ -62,6 +62,7 @@ struct _GstDataChannelSrc
   RtcDataCount received, dropped, given; /* dropped: of runs before this one */
   GstRtcSrcLatency waited, travelled; /* in the queue; from the sender's clock to arrival */
   gboolean is_unlocked, is_playing, is_full;
+  gboolean is_waiting; /* the streaming thread, for CHANGED */
   gboolean had_link, link_went; /* some channel was there; the last one closed, which was not dealt with yet */
   gboolean told_full; /* a warning that comes once */
 
@@ -105,8 +106,8 @@ GPtrArray *gst_rtc_src_new_links (void);
 /* The next message that waits; NULL: none. (transfer full) With the lock. */
 GstRtcSrcMessage *gst_rtc_src_pop (GstDataChannelSrc *self);
 
-/* Tells channels what became of their messages. Without the lock. */
-void gst_rtc_src_settle (GstDataChannelSrc *self);
+/* Tells channels what became of their messages. With the lock, which it gives up meanwhile. */
+void gst_rtc_src_settle_locked (GstDataChannelSrc *self);
 
 /* Lets all channels go, after detach(). Without the lock. */
 void gst_rtc_src_forget_channels (GstDataChannelSrc *self);

@@ -21,6 +21,14 @@
 /* What may still come from a peer that was made to wait: its window, and one message of the largest size. */
 #define SLACK_BYTES (24 * 1024 * 1024)
 
+/* The queue takes RTC_DATA_QUEUE_MAX_MESSAGES, and short ones come in thousands until the peer waits. */
+#define MANY (RTC_DATA_QUEUE_MAX_MESSAGES / 4)
+
+/* A channel is told what became of its messages in steps of so much, or of a part of max-bytes, and when all were read:
+ * each time wakes the transport. */
+#define SETTLE_BYTES (64 * 1024)
+#define SETTLE_SHARE 16
+
 static GstRtcSrcLink *
 link_ref (GstRtcSrcLink *link)
 {
@@ -62,14 +70,15 @@ gst_data_channel_src_new_queue (GstDataChannelSrc *self)
   return rtc_data_queue_new (&limits, gst_rtc_src_message_free);
 }
 
-/* With block, the peers wait from max-bytes on, until half of it is read. With the lock. */
+/* With block, the peers wait from max-bytes (or many messages) on, until half of it is read. With the lock. */
 static void
 hold_up_peers (GstDataChannelSrc *self)
 {
-  guint64 waiting = rtc_data_queue_get_waiting (self->queue).bytes;
+  RtcDataCount waiting = rtc_data_queue_get_waiting (self->queue);
+  guint share = self->is_full ? 2 : 1;
 
   if (self->overflow == RTC_DATA_OVERFLOW_BLOCK)
-    self->is_full = waiting >= self->max_bytes || (self->is_full && waiting > self->max_bytes / 2);
+    self->is_full = waiting.bytes >= self->max_bytes / share + (share - 1) || waiting.messages >= MANY / share;
   for (guint i = 0; i < self->links->len; i++) {
     GstRtcSrcLink *link = g_ptr_array_index (self->links, i);
 
@@ -80,32 +89,39 @@ hold_up_peers (GstDataChannelSrc *self)
   }
 }
 
-void
-gst_rtc_src_settle (GstDataChannelSrc *self)
+/* The next link whose channel is to be told something, which is set to 0. (transfer full) With the lock. */
+static GstRtcSrcLink *
+next_to_settle (GstDataChannelSrc *self, gssize *change)
 {
-  GPtrArray *links = g_ptr_array_new_with_free_func (link_unref);
-  GArray *changes = g_array_new (FALSE, FALSE, sizeof (gssize));
+  gboolean all = !self->queue || rtc_data_queue_is_empty (self->queue);
+  gssize step = all ? 1 : (gssize)MIN (self->max_bytes / SETTLE_SHARE, SETTLE_BYTES);
 
-  g_mutex_lock (&self->lock);
-  if (self->queue)
-    hold_up_peers (self);
   for (guint i = 0; i < self->links->len; i++) {
     GstRtcSrcLink *link = g_ptr_array_index (self->links, i);
 
-    if (link->unread == 0)
+    if (link->unread == 0 || ABS (link->unread) < step)
       continue;
-    g_ptr_array_add (links, link_ref (link));
-    g_array_append_val (changes, link->unread);
+    *change = link->unread;
     link->unread = 0;
+    return link_ref (link);
   }
-  g_mutex_unlock (&self->lock);
-  for (guint i = 0; i < links->len; i++) {
-    GstRtcSrcLink *link = g_ptr_array_index (links, i);
+  return NULL;
+}
 
-    gst_rtc_channel_add_unread (link->channel, g_array_index (changes, gssize, i));
+void
+gst_rtc_src_settle_locked (GstDataChannelSrc *self)
+{
+  GstRtcSrcLink *link;
+  gssize change;
+
+  if (self->queue)
+    hold_up_peers (self);
+  while ((link = next_to_settle (self, &change))) {
+    g_mutex_unlock (&self->lock);
+    gst_rtc_channel_add_unread (link->channel, change);
+    link_unref (link);
+    g_mutex_lock (&self->lock);
   }
-  g_array_unref (changes);
-  g_ptr_array_unref (links);
 }
 
 GstRtcSrcMessage *
@@ -153,9 +169,10 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
   }
   if (result != RTC_DATA_PUSH_TAKEN)
     gst_rtc_src_message_free (message);
-  g_cond_broadcast (&self->changed);
+  if (self->is_waiting)
+    g_cond_signal (&self->changed);
+  gst_rtc_src_settle_locked (self);
   g_mutex_unlock (&self->lock);
-  gst_rtc_src_settle (self);
   if (is_warned)
     warn_full (self, channel);
 }
@@ -215,10 +232,13 @@ gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer user_data)
   self->had_link = TRUE;
   self->link_went = FALSE;
   g_mutex_unlock (&self->lock);
-  if (gst_rtc_channel_add_listener (channel, &channel_events, link, link_unref) == GST_RTC_CHANNEL_CLOSED)
+  if (gst_rtc_channel_add_listener (channel, &channel_events, link, link_unref) == GST_RTC_CHANNEL_CLOSED) {
     on_state (channel, GST_RTC_CHANNEL_CLOSED, NULL, link);
-  else
-    gst_rtc_src_settle (self);
+  } else {
+    g_mutex_lock (&self->lock);
+    gst_rtc_src_settle_locked (self);
+    g_mutex_unlock (&self->lock);
+  }
   link_unref (link);
   if (inbox) {
     gst_rtc_file_inbox_add (inbox, channel);

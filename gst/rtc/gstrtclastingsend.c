@@ -48,9 +48,15 @@ gst_rtc_lasting_check_low (GstRtcLasting *self)
 void
 gst_rtc_lasting_check_high (GstRtcLasting *self)
 {
-  gsize buffered = gst_rtc_lasting_get_buffered (&self->parent);
-  gboolean is_high;
+  gboolean was_high, is_high;
+  gsize buffered;
 
+  g_mutex_lock (&self->lock);
+  was_high = self->was_high;
+  g_mutex_unlock (&self->lock);
+  if (was_high)
+    return;
+  buffered = gst_rtc_lasting_get_buffered (&self->parent);
   g_mutex_lock (&self->lock);
   is_high = !self->was_high && buffered > self->low;
   self->was_high |= is_high;

@@ -278,7 +278,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_latest)
 {
-  Fixture *f = fixture_new ("overflow", 3, NULL);
+  Fixture *f = fixture_new ("overflow", 3, "max-bytes", (guint64)16, NULL);
   g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", "");
 
   gst_element_set_state (f->src, GST_STATE_PAUSED);
