@@ -10,52 +10,84 @@ import { launch } from '../../browser/lib/browsers.mjs';
 const [name, role] = process.argv.slice(2);
 
 /* In the page. */
-async function play(offers) {
+function play(offers) {
   const say = globalThis.say;
-  const sizes = [0, 1, 1200, 16384, 65536, 262144];
-  const binary = (size) => Uint8Array.from({ length: size }, (_, i) => (size + i * 7) & 255);
-  const messages = ['früh ☂', '', ...sizes.map(binary)];
-  const same = (a, b) =>
-    typeof b === 'string'
-      ? a === b
-      : a instanceof ArrayBuffer && a.byteLength === b.length && new Uint8Array(a).every((x, i) => x === b[i]);
+  const texts = ['früh ☂', ''];
+  const binary = (size) => {
+    const data = new Uint8Array(size);
+    for (let i = 0; i < size; i++) data[i] = size + i * 7;
+    return data;
+  };
+  const same = (a, b) => {
+    if (typeof b === 'string' || typeof a === 'string') return a === b;
+    const bytes = new Uint8Array(a);
+    let i = 0;
+    while (i < b.length && bytes[i] === b[i]) i++;
+    return bytes.length === b.length && i === b.length;
+  };
   const pc = new RTCPeerConnection();
+  const own = [];
   const watch = (channel) => {
     channel.binaryType = 'arraybuffer';
     channel.onclose = () => say({ closed: channel.label });
     channel.onerror = (event) => say({ wrong: String(event.error) });
   };
-  const own = pc.createDataChannel(offers ? 'from-offerer' : 'from-answerer', { protocol: 'browser' });
-  let echoed = 0;
-  watch(own);
-  own.onopen = () => messages.forEach((message) => own.send(message));
-  own.onmessage = ({ data }) => {
-    if (!same(data, messages[echoed])) say({ wrong: `message ${echoed} came back as another one` });
-    if (++echoed === messages.length) say({ echoed: own.label });
+  const create = ({ label, ...init }) => {
+    const channel = pc.createDataChannel(label, init);
+    watch(channel);
+    channel.onopen = () => say({ open: label });
+    return channel;
+  };
+  const echo = (channel) => {
+    channel.onmessage = ({ data }) => channel.send(data);
+  };
+  const open = (init) => {
+    const one = { init, channel: create(init), wanted: [] };
+    one.channel.onmessage = ({ data }) => {
+      const at = one.wanted.findIndex((message) => same(data, message));
+      if (at < 0 || (at > 0 && one.channel.ordered))
+        say({ wrong: `${init.label}: message ${at} came back, or none that was sent` });
+      one.wanted.splice(at, 1);
+      if (one.wanted.length === 0) say({ echoed: init.label });
+    };
+    own.push(one);
+  };
+  const send = ({ init, channel }, largest) => {
+    const sizes = init.largest ? [...init.sizes, largest] : init.sizes;
+    const messages = [...texts, ...sizes.map(binary)];
+    own.find((one) => one.channel === channel).wanted = [...messages];
+    for (const message of messages) channel.send(message);
   };
   pc.ondatachannel = ({ channel }) => {
+    const { label, protocol, ordered, maxRetransmits, maxPacketLifeTime } = channel;
     watch(channel);
-    say({ opened: `${channel.label} protocol=${channel.protocol}` });
-    channel.onmessage = ({ data }) => channel.send(data);
+    say({ opened: label, settings: { protocol, ordered, maxRetransmits, maxPacketLifeTime } });
+    echo(channel);
   };
   const gathered = new Promise((resolve) => {
     pc.onicecandidate = ({ candidate }) => candidate || resolve();
   });
   const describe = async () => {
+    await pc.setLocalDescription();
     await gathered;
     say({ type: pc.localDescription.type, sdp: pc.localDescription.sdp });
   };
   globalThis.take = async (message) => {
-    if (message.close) own.close();
-    if (!message.sdp) return;
-    await pc.setRemoteDescription(message);
-    if (offers) return;
-    await pc.setLocalDescription();
-    await describe();
+    if (message.own) {
+      message.own.forEach(open);
+      message.negotiated.map(create).forEach(echo);
+      if (offers) await describe();
+    } else if (message.sdp) {
+      await pc.setRemoteDescription(message);
+      if (!offers) await describe();
+      // Firefox says that it takes 1 GiB, and aborts when more than its window of 16 MiB waits for an end.
+      say({ limit: Math.min(pc.sctp.maxMessageSize, 4 << 20) });
+    } else if (message.send) {
+      own.forEach((one) => send(one, message.send));
+    } else if (message.close) {
+      own.forEach(({ channel }) => channel.close());
+    }
   };
-  if (!offers) return;
-  await pc.setLocalDescription();
-  await describe();
 }
 
 // Firefox uses the address that it reaches its page from.

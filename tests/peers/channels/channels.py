@@ -2,45 +2,92 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Data channels of the native transport against those of another implementation.
 
-usage: channels.py offer|answer NATIVE PEER [ARGUMENT...]
+usage: channels.py [--ascii] offer|answer NATIVE PEER [ARGUMENT...]
 
 NATIVE, the transport of ours, makes the offer or the answer, and PEER the other; both are told which on their command
-lines. They write JSON objects, a line each, to their standard output, and get those of the other and of this program on
-their standard input:
+lines. Each has a channel of its own in every mode (MODES), on which it sends, and sends back what comes on those of the
+other. --ascii: PEER tells how long a protocol is in characters, not in bytes, so its own has none but ASCII.
+
+They write JSON objects, a line each, to their standard output, and get those of the other and of this program on their
+standard input. From here:
+
+  {"own": [..], "negotiated": [..]}  first: the channels to be opened, in the words of the W3C, and those of the other's
+                                   that are opened by both; with "sizes" of binary messages, and "largest", if one as
+                                   large as it may be is to be among them
+  {"send": BYTES}                  on each own channel: two texts, one of them empty, binary messages of its "sizes" and,
+                                   if "largest", one of BYTES
+  {"refuse": BYTES}                to NATIVE: try to send one of so many
+  {"close": true}                  close the own channels
+
+And from them:
 
   {"type": "offer", "sdp": "..."}  a description with all its candidates, to be given to the other
-  {"opened": "LABEL ..."}          the other opened a channel; what comes on it is sent back
-  {"echoed": "LABEL"}              all that was sent on the own channel ("from-offerer", "from-answerer") came back:
-                                   two texts, one of them empty, and binary messages of 0 bytes to 256 KiB
-  {"too-large": "..."}             the other takes no message of that size; it is left out
-  {"closed": "LABEL"}              a channel is closed
+  {"open": "LABEL"}                one that was opened here is open
+  {"opened": "LABEL", "settings": {..}}
+                                   the other opened one in-band; how it looks from here (null: cannot be asked)
+  {"limit": BYTES}                 PEER, when it knows the other's description: the largest message that it would send
+  {"echoed": "LABEL"}              all that was sent on the own channel came back
+  {"refused": BYTES}               NATIVE
+  {"closed": "LABEL"}
   {"wrong": "..."}, {"failed": "..."}
 
-  {"close": true}                  from here: the own channel is to be closed
-
-Status 0 when both got back what they sent, each channel was closed by who opened it, and both ends know of it.
+Status 0 when all channels looked the same from both ends, both got back what they sent, each channel was closed by who
+opened it, and both ends know of it.
 """
 
 import json
 import queue
+import re
 import subprocess
 import sys
 import threading
 
 PATIENCE = 60
+LARGEST = 16 * 1024 * 1024  # ours
+SIZES = [0, 1, 1200, 16384, 65536]
+SMALL = [0, 1, 1200]
+
+DEFAULTS = {"protocol": "", "ordered": True, "maxRetransmits": None, "maxPacketLifeTime": None}
+MODES = {
+    "reliable": {"protocol": "früh ☂", "sizes": SIZES, "largest": True},
+    "unordered": {"ordered": False, "sizes": SIZES, "largest": True},
+    "retransmits": {"ordered": False, "maxRetransmits": 3, "sizes": SMALL},
+    "lifetime": {"maxPacketLifeTime": 40000, "sizes": SMALL},
+    "ordered-retransmits": {"maxRetransmits": 65535, "sizes": SMALL},
+    "negotiated": {"negotiated": True, "sizes": SIZES, "largest": True},
+}
 
 
 class Failed(Exception):
     pass
 
 
+def channels(role):
+    """Those of the one who makes the offer, or the answer. The ids of the negotiated ones are the first that either
+    would give to another one."""
+    number = {"offer": 0, "answer": 1}[role]
+    return [{"label": f"{mode} of {role}"} | ({"id": number} if "negotiated" in init else {}) | init
+            for mode, init in MODES.items()]
+
+
+def negotiated(inits):
+    return [init for init in inits if "negotiated" in init]
+
+
 class Side:
     """One of the programs."""
 
-    def __init__(self, name, command, events):
+    def __init__(self, name, command, own, other, events):
         self.name = name
+        self.own = own
+        self.other = other
+        self.happened = set()
+        self.opened = {}
+        self.limit = None
+        self.accepts = None
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, args=(events,), daemon=True).start()
+        self.tell({"own": self.own, "negotiated": negotiated(self.other)})
 
     def _read(self, events):
         for line in self.process.stdout:
@@ -48,8 +95,41 @@ class Side:
         events.put((self, {"ended": True}))
 
     def tell(self, message):
-        self.process.stdin.write(json.dumps(message) + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise Failed(f"{self.name} is gone") from error
+
+    def take(self, message):
+        """Notes what it says."""
+        for key, value in message.items():
+            if key in ("wrong", "failed", "ended"):
+                raise Failed(f"{self.name}: {key}: {value}")
+        if "opened" in message:
+            self.opened[message["opened"]] = message["settings"]
+        if "limit" in message:
+            self.limit = message["limit"]
+        self.happened |= {(key, value) for key, value in message.items() if isinstance(value, (str, int))}
+
+    def take_sdp(self, sdp):
+        found = re.search(r"^a=max-message-size:(\d+)", sdp, re.M)
+        self.accepts = int(found[1]) if found else 65536
+        if self.accepts == 0:
+            self.accepts = LARGEST
+
+    def check_settings(self):
+        """The other's channels look as the other has opened them."""
+        for init in self.other:
+            if "negotiated" in init or self.opened[init["label"]] is None:
+                continue
+            expected = {key: init.get(key, default) for key, default in DEFAULTS.items()}
+            if self.opened[init["label"]] != expected:
+                raise Failed(f"{self.name} sees {self.opened[init['label']]} of {init['label']}, expected {expected}")
+
+    def all_open(self):
+        mine = {("open", init["label"]) for init in self.own + negotiated(self.other)}
+        return mine | {("opened", init["label"]) for init in self.other if "negotiated" not in init}
 
     def end(self):
         try:
@@ -63,54 +143,60 @@ class Side:
 
 
 class Exchange:
-    """What both say, and what of it has happened."""
-
     def __init__(self, native, peer, events):
-        self.sides = {native: peer, peer: native}
-        self.happened = {native: set(), peer: set()}
-        self.events = events
+        self.native, self.peer, self.events = native, peer, events
 
     def _take(self, what):
         try:
             side, message = self.events.get(timeout=PATIENCE)
         except queue.Empty:
-            missing = {side.name: wanted - self.happened[side] for side, wanted in what.items()}
+            missing = {side.name: wanted - side.happened for side, wanted in what.items()}
             raise Failed(f"still missing after {PATIENCE} s: {missing}") from None
         if "sdp" in message:
-            self.sides[side].tell(message)
+            side.take_sdp(message["sdp"])
+            (self.peer if side is self.native else self.native).tell(message)
             return
         print(side.name, message)
-        for key, value in message.items():
-            if key in ("wrong", "failed", "ended"):
-                raise Failed(f"{side.name}: {key}: {value}")
-            self.happened[side].add((key, str(value).split(" ", 1)[0]))
+        side.take(message)
 
     def wait(self, what):
         """WHAT: for each side a set of (key, value)."""
-        while any(not wanted <= self.happened[side] for side, wanted in what.items()):
+        while any(not wanted <= side.happened for side, wanted in what.items()):
             self._take(what)
 
-
-def run(native, peer, native_label, peer_label, events):
-    exchange = Exchange(native, peer, events)
-    exchange.wait({
-        native: {("echoed", native_label), ("opened", peer_label)},
-        peer: {("echoed", peer_label), ("opened", native_label)},
-    })
-    both = {("closed", native_label), ("closed", peer_label)}
-    native.tell({"close": True})
-    peer.tell({"close": True})
-    exchange.wait({native: both, peer: both})
+    def run(self):
+        both = (self.native, self.peer)
+        self.wait({side: side.all_open() for side in both})
+        for side in both:
+            side.check_settings()
+        while self.peer.limit is None:
+            self._take({self.peer: {("limit", "...")}})
+        largest = min(LARGEST, self.peer.limit, self.peer.accepts)
+        print(f"the largest message is {largest}")
+        for side in both:
+            side.tell({"send": largest})
+        self.wait({side: {("echoed", init["label"]) for init in side.own} for side in both})
+        if self.peer.accepts < LARGEST:
+            self.native.tell({"refuse": self.peer.accepts + 1})
+            self.wait({self.native: {("refused", self.peer.accepts + 1)}})
+        for side in both:
+            side.tell({"close": True})
+        closed = {("closed", init["label"]) for init in self.native.own + self.native.other}
+        self.wait({side: closed for side in both})
 
 
 def main():
-    role, native, *peer = sys.argv[1:]
+    arguments = sys.argv[1:]
+    ascii_only = arguments[0] == "--ascii"
+    role, native, *peer = arguments[ascii_only:]
+    other = "answer" if role == "offer" else "offer"
     events = queue.Queue()
-    sides = [Side("native", [native, role], events),
-             Side("peer", [*peer, "answer" if role == "offer" else "offer"], events)]
+    inits = channels(role), channels(other)
+    if ascii_only:
+        inits[1][0]["protocol"] = "ascii"
+    sides = [Side("native", [native, role], *inits, events), Side("peer", [*peer, other], *inits[::-1], events)]
     try:
-        labels = ["from-offerer", "from-answerer"]
-        run(*sides, *(labels if role == "offer" else labels[::-1]), events)
+        Exchange(*sides, events).run()
         for side in sides:
             side.end()
     except Failed as failure:

@@ -14,9 +14,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#define N_TEXTS 2
-static const gchar *const texts[N_TEXTS] = {"früh ☂", ""};
-static const gsize sizes[] = {0, 1, 1200, 16384, 65536, 262144};
+static const gchar *const texts[] = {"früh ☂", ""};
+
+/* A message that is to come back. */
+typedef struct
+{
+  gboolean is_text;
+  GBytes *bytes;
+} Message;
+
+/* A channel that is opened here: our own, or the other's that both open. */
+typedef struct
+{
+  GstRtcChannel *channel;
+  gboolean is_own, largest;
+  GArray *sizes; /* of gsize: binary messages */
+
+  GMutex lock;
+  GArray *wanted; /* under lock; of Message */
+} Channel;
 
 typedef struct
 {
@@ -25,10 +41,7 @@ typedef struct
   GstRtcTransport *transport;
   gboolean offers;
   GArray *lines; /* control loop */
-  gboolean remote_known;
-  GPtrArray *wanted; /* of GBytes: to be echoed; events */
-  guint n_echoed, n_texts;
-  gboolean is_sent;
+  GPtrArray *channels; /* of Channel; main thread */
 } Peer;
 
 static GMutex output;
@@ -57,6 +70,20 @@ say_one (const gchar *key, const gchar *value)
   say (builder);
 }
 
+static void
+say_number (const gchar *key, gint64 value)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, key);
+  json_builder_add_int_value (builder, value);
+  json_builder_end_object (builder);
+  say (builder);
+}
+
+/* Messages. */
+
 static GBytes *
 make_message (gsize size)
 {
@@ -67,58 +94,111 @@ make_message (gsize size)
   return g_bytes_new_take (data, size);
 }
 
-/* What is sent on the channel that is opened here, all of which has to come back. */
 static void
-send_all (Peer *self, GstRtcChannel *channel)
+message_clear (gpointer data)
 {
-  self->is_sent = TRUE;
-  for (guint i = 0; i < N_TEXTS + G_N_ELEMENTS (sizes); i++) {
-    g_autoptr (GBytes) message =
-        i < N_TEXTS ? g_bytes_new (texts[i], strlen (texts[i])) : make_message (sizes[i - N_TEXTS]);
+  g_bytes_unref (((Message *)data)->bytes);
+}
+
+static void
+want (Channel *self, gboolean is_text, GBytes *bytes)
+{
+  Message message = {is_text, bytes};
+
+  g_array_append_val (self->wanted, message);
+}
+
+static void
+send_all (Channel *self, gsize largest)
+{
+  g_autoptr (GArray) messages = NULL;
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    want (self, TRUE, g_bytes_new_static (texts[i], strlen (texts[i])));
+  for (guint i = 0; i < self->sizes->len; i++)
+    want (self, FALSE, make_message (g_array_index (self->sizes, gsize, i)));
+  if (self->largest)
+    want (self, FALSE, make_message (largest));
+  messages = g_array_copy (self->wanted);
+  g_array_set_clear_func (messages, message_clear);
+  for (guint i = 0; i < messages->len; i++)
+    g_bytes_ref (g_array_index (messages, Message, i).bytes);
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < messages->len; i++) {
+    const Message *message = &g_array_index (messages, Message, i);
     g_autoptr (GError) error = NULL;
 
-    g_ptr_array_add (self->wanted, g_bytes_ref (message));
-    if (gst_rtc_channel_send (channel, i < N_TEXTS, message, &error))
-      continue;
-    g_ptr_array_remove_index (self->wanted, self->wanted->len - 1);
-    say_one (error->code == GST_RTC_CHANNEL_ERROR_TOO_LARGE ? "too-large" : "wrong", error->message);
+    if (!gst_rtc_channel_send (self->channel, message->is_text, message->bytes, &error))
+      say_one ("wrong", error->message);
   }
 }
 
 static void
+try_too_large (Channel *self, gsize size)
+{
+  g_autoptr (GBytes) message = make_message (size);
+  g_autoptr (GError) error = NULL;
+
+  if (gst_rtc_channel_send (self->channel, FALSE, message, &error))
+    say_one ("wrong", "a message was taken that is larger than the peer takes");
+  else if (!g_error_matches (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_TOO_LARGE))
+    say_one ("wrong", error->message);
+  else
+    say_number ("refused", size);
+}
+
+/* One came back. Where they keep their order it is the next. */
+static void
+take_back (Channel *self, gboolean is_text, GBytes *bytes)
+{
+  guint n, at;
+
+  g_mutex_lock (&self->lock);
+  n = self->channel->init.ordered ? MIN (1, self->wanted->len) : self->wanted->len;
+  for (at = 0; at < n; at++) {
+    const Message *message = &g_array_index (self->wanted, Message, at);
+
+    if (message->is_text == is_text && g_bytes_equal (message->bytes, bytes))
+      break;
+  }
+  if (at < n) {
+    g_array_remove_index (self->wanted, at);
+    if (self->wanted->len == 0)
+      say_one ("echoed", self->channel->init.label);
+  } else {
+    say_one ("wrong", "a message came back that was not sent, or not then");
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+/* Channels. */
+
+static void
 on_channel_state (GstRtcChannel *channel, GstRtcChannelState state, const GError *error, gpointer user_data)
 {
-  Peer *self = user_data;
-
-  if (state == GST_RTC_CHANNEL_OPEN && !channel->is_remote && !self->is_sent)
-    send_all (self, channel);
-  if (state == GST_RTC_CHANNEL_CLOSED && error)
+  if (state == GST_RTC_CHANNEL_OPEN && !channel->is_remote)
+    say_one ("open", channel->init.label);
+  else if (state == GST_RTC_CHANNEL_CLOSED && error)
     say_one ("failed", error->message);
   else if (state == GST_RTC_CHANNEL_CLOSED)
     say_one ("closed", channel->init.label);
 }
 
 static void
-on_channel_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 arrival, gpointer user_data)
+on_own_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 arrival, gpointer user_data)
 {
-  Peer *self = user_data;
-
-  if (channel->is_remote) {
-    gst_rtc_channel_send (channel, is_text, message, NULL);
-    return;
-  }
-  if (self->n_echoed >= self->wanted->len || is_text != (self->n_echoed < N_TEXTS)
-      || !g_bytes_equal (message, g_ptr_array_index (self->wanted, self->n_echoed))) {
-    g_autofree gchar *text = g_strdup_printf ("message %u came back as another one, of %" G_GSIZE_FORMAT " bytes",
-        self->n_echoed, g_bytes_get_size (message));
-
-    say_one ("wrong", text);
-  }
-  if (++self->n_echoed == self->wanted->len)
-    say_one ("echoed", channel->init.label);
+  take_back (user_data, is_text, message);
 }
 
-static const GstRtcChannelEvents channel_events = {.state = on_channel_state, .message = on_channel_message};
+static void
+on_other_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 arrival, gpointer user_data)
+{
+  gst_rtc_channel_send (channel, is_text, message, NULL);
+}
+
+static const GstRtcChannelEvents own_events = {.state = on_channel_state, .message = on_own_message};
+static const GstRtcChannelEvents other_events = {.state = on_channel_state, .message = on_other_message};
 
 /* The transport. */
 
@@ -168,13 +248,36 @@ on_restart_wanted (GstRtcTransport *transport, gpointer user_data)
 }
 
 static void
+add_setting (JsonBuilder *builder, const gchar *key, gint value)
+{
+  json_builder_set_member_name (builder, key);
+  if (value < 0)
+    json_builder_add_null_value (builder);
+  else
+    json_builder_add_int_value (builder, value);
+}
+
+static void
 on_channel (GstRtcTransport *transport, GstRtcChannel *channel, gpointer user_data)
 {
-  g_autofree gchar *text = g_strdup_printf ("%s protocol=%s ordered=%d retransmits=%d lifetime=%d", channel->init.label,
-      channel->init.protocol, channel->init.ordered, channel->init.max_retransmits, channel->init.max_packet_lifetime);
+  const GstRtcChannelInit *init = &channel->init;
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
 
-  gst_rtc_channel_add_listener (channel, &channel_events, user_data, NULL);
-  say_one ("opened", text);
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "opened");
+  json_builder_add_string_value (builder, init->label);
+  json_builder_set_member_name (builder, "settings");
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "protocol");
+  json_builder_add_string_value (builder, init->protocol);
+  json_builder_set_member_name (builder, "ordered");
+  json_builder_add_boolean_value (builder, init->ordered);
+  add_setting (builder, "maxRetransmits", init->max_retransmits);
+  add_setting (builder, "maxPacketLifeTime", init->max_packet_lifetime);
+  json_builder_end_object (builder);
+  json_builder_end_object (builder);
+  say (builder);
+  gst_rtc_channel_add_listener (channel, &other_events, user_data, NULL);
 }
 
 static const GstRtcTransportEvents transport_events = {
@@ -191,8 +294,7 @@ static const GstRtcTransportEvents transport_events = {
 typedef struct
 {
   Peer *peer;
-  const gchar *sdp; /* NULL: begin */
-  GstRtcChannel *channel;
+  const gchar *sdp;
   GError *error;
 } Call;
 
@@ -203,17 +305,39 @@ begin (gpointer data)
   Peer *self = call->peer;
   GstRtcTransportConfig config = {
       .shared = self->shared, .loop = self->control, .peer_id = "peer", .max_rtp_port = 65535};
-  GstRtcChannelInit init = GST_RTC_CHANNEL_INIT;
 
   self->transport = gst_rtc_native_transport.open (&config, &transport_events, self, &call->error);
-  init.label = (gchar *)(self->offers ? "from-offerer" : "from-answerer");
-  init.protocol = (gchar *)"native";
-  call->channel = gst_rtc_native_transport.open_channel (self->transport, &init, &call->error);
-  gst_rtc_channel_add_listener (call->channel, &channel_events, self, NULL);
+}
+
+static void
+offer (gpointer data)
+{
+  Peer *self = data;
+
   if (!self->offers)
     return;
   self->lines = gst_rtc_sdp_plan_offer (NULL, 0, 0, 0, TRUE);
   gst_rtc_native_transport.make_offer (self->transport, self->lines, NULL);
+}
+
+typedef struct
+{
+  Peer *peer;
+  const GstRtcChannelInit *init;
+  Channel *channel;
+} Opening;
+
+static void
+open_channel (gpointer data)
+{
+  Opening *opening = data;
+  g_autoptr (GError) error = NULL;
+  Channel *channel = opening->channel;
+
+  channel->channel = gst_rtc_native_transport.open_channel (opening->peer->transport, opening->init, &error);
+  if (error)
+    g_error ("channels-native: %s", error->message);
+  gst_rtc_channel_add_listener (channel->channel, channel->is_own ? &own_events : &other_events, channel, NULL);
 }
 
 static void
@@ -246,8 +370,74 @@ end (gpointer data)
   gst_rtc_native_transport.close (((Peer *)data)->transport);
 }
 
+/* What is said to it; main thread. */
+
+static gint
+get_int (JsonObject *object, const gchar *key, gint otherwise)
+{
+  return json_object_has_member (object, key) ? (gint)json_object_get_int_member (object, key) : otherwise;
+}
+
 static void
-take_line (Peer *self, GstRtcChannel *channel, const gchar *line)
+add_channel (Peer *self, JsonObject *object, gboolean is_own)
+{
+  GstRtcChannelInit init = GST_RTC_CHANNEL_INIT;
+  Channel *channel = g_new0 (Channel, 1);
+  JsonArray *sizes = json_object_get_array_member (object, "sizes");
+  Opening opening = {self, &init, channel};
+
+  channel->is_own = is_own;
+  channel->largest = json_object_has_member (object, "largest");
+  channel->sizes = g_array_new (FALSE, FALSE, sizeof (gsize));
+  channel->wanted = g_array_new (FALSE, FALSE, sizeof (Message));
+  g_array_set_clear_func (channel->wanted, message_clear);
+  g_mutex_init (&channel->lock);
+  for (guint i = 0; i < json_array_get_length (sizes); i++) {
+    gsize size = json_array_get_int_element (sizes, i);
+
+    g_array_append_val (channel->sizes, size);
+  }
+  init.label = (gchar *)json_object_get_string_member (object, "label");
+  init.protocol = json_object_has_member (object, "protocol")
+      ? (gchar *)json_object_get_string_member (object, "protocol")
+      : (gchar *)"";
+  init.ordered = !json_object_has_member (object, "ordered") || json_object_get_boolean_member (object, "ordered");
+  init.max_retransmits = get_int (object, "maxRetransmits", -1);
+  init.max_packet_lifetime = get_int (object, "maxPacketLifeTime", -1);
+  init.negotiated = json_object_has_member (object, "negotiated");
+  init.id = get_int (object, "id", -1);
+  g_ptr_array_add (self->channels, channel);
+  gst_rtc_loop_call (self->control, open_channel, &opening);
+}
+
+static void
+channel_free (gpointer data)
+{
+  Channel *channel = data;
+
+  gst_rtc_channel_unref (channel->channel);
+  g_array_unref (channel->sizes);
+  g_array_unref (channel->wanted);
+  g_mutex_clear (&channel->lock);
+  g_free (channel);
+}
+
+static void
+add_channels (Peer *self, JsonObject *object)
+{
+  static const gchar *const keys[] = {"negotiated", "own"};
+
+  for (guint k = 0; k < G_N_ELEMENTS (keys); k++) {
+    JsonArray *inits = json_object_get_array_member (object, keys[k]);
+
+    for (guint i = 0; i < json_array_get_length (inits); i++)
+      add_channel (self, json_array_get_object_element (inits, i), k == 1);
+  }
+  gst_rtc_loop_call (self->control, offer, self);
+}
+
+static void
+take_line (Peer *self, const gchar *line)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
   JsonObject *object;
@@ -256,11 +446,23 @@ take_line (Peer *self, GstRtcChannel *channel, const gchar *line)
   if (!json_parser_load_from_data (parser, line, -1, NULL))
     g_error ("no JSON: %s", line);
   object = json_node_get_object (json_parser_get_root (parser));
-  if (json_object_has_member (object, "sdp")) {
+  if (json_object_has_member (object, "own")) {
+    add_channels (self, object);
+  } else if (json_object_has_member (object, "sdp")) {
     call.sdp = json_object_get_string_member (object, "sdp");
     gst_rtc_loop_call (self->control, take_description, &call);
-  } else if (json_object_has_member (object, "close")) {
-    gst_rtc_channel_close (channel);
+  }
+  for (guint i = 0; i < self->channels->len; i++) {
+    Channel *channel = g_ptr_array_index (self->channels, i);
+
+    if (!channel->is_own)
+      continue;
+    if (json_object_has_member (object, "send"))
+      send_all (channel, json_object_get_int_member (object, "send"));
+    else if (json_object_has_member (object, "refuse"))
+      try_too_large (channel, json_object_get_int_member (object, "refuse"));
+    else if (json_object_has_member (object, "close"))
+      gst_rtc_channel_close (channel->channel);
   }
 }
 
@@ -275,13 +477,13 @@ main (int argc, char **argv)
 
   gst_init (&argc, &argv);
   peer.control = gst_rtc_loop_new ("control");
-  peer.wanted = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
+  peer.channels = g_ptr_array_new_with_free_func (channel_free);
   peer.shared = gst_rtc_native_transport.start (&setup, &call.error);
   g_assert_no_error (call.error);
   gst_rtc_loop_call (peer.control, begin, &call);
   g_assert_no_error (call.error);
   while (getline (&line, &room, stdin) > 0)
-    take_line (&peer, call.channel, line);
+    take_line (&peer, line);
   free (line);
   gst_rtc_loop_call (peer.control, end, &peer);
   gst_rtc_native_transport.settle (peer.transport);
@@ -289,8 +491,7 @@ main (int argc, char **argv)
   gst_rtc_native_transport.free (peer.transport);
   gst_rtc_native_transport.stop (peer.shared);
   gst_rtc_loop_free (peer.control);
-  gst_rtc_channel_unref (call.channel);
+  g_ptr_array_unref (peer.channels);
   g_clear_pointer (&peer.lines, g_array_unref);
-  g_ptr_array_unref (peer.wanted);
   return 0;
 }

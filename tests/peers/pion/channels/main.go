@@ -9,15 +9,48 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/pion/webrtc/v4"
 )
 
-type description struct {
-	Type  string `json:"type,omitempty"`
-	SDP   string `json:"sdp,omitempty"`
-	Close bool   `json:"close,omitempty"`
+// What pion takes unless told otherwise, and therefore what may be sent back to it.
+const limit = 65536
+
+// In the words of the W3C.
+type channelInit struct {
+	Label             string  `json:"label"`
+	Protocol          *string `json:"protocol"`
+	Ordered           *bool   `json:"ordered"`
+	MaxRetransmits    *uint16 `json:"maxRetransmits"`
+	MaxPacketLifeTime *uint16 `json:"maxPacketLifeTime"`
+	Negotiated        *bool   `json:"negotiated"`
+	ID                *uint16 `json:"id"`
+	Sizes             []int   `json:"sizes"`
+	Largest           bool    `json:"largest"`
+}
+
+type line struct {
+	Own        []channelInit `json:"own"`
+	Negotiated []channelInit `json:"negotiated"`
+	Type       string        `json:"type"`
+	SDP        string        `json:"sdp"`
+	Send       int           `json:"send"`
+	Close      bool          `json:"close"`
+}
+
+type message struct {
+	text bool
+	data []byte
+}
+
+// A channel on which everything is to come back.
+type ownChannel struct {
+	init    channelInit
+	channel *webrtc.DataChannel
+	mutex   sync.Mutex
+	wanted  []message
 }
 
 var output sync.Mutex
@@ -38,12 +71,12 @@ func check(err error) {
 	}
 }
 
-func binary(size int) []byte {
+func binary(size int) message {
 	data := make([]byte, size)
 	for i := range data {
 		data[i] = byte(size + i*7)
 	}
-	return data
+	return message{false, data}
 }
 
 func watch(channel *webrtc.DataChannel) {
@@ -51,89 +84,122 @@ func watch(channel *webrtc.DataChannel) {
 	channel.OnError(func(err error) { sayOne("wrong", err.Error()) })
 }
 
-func send(channel *webrtc.DataChannel, text bool, data []byte) {
+func send(channel *webrtc.DataChannel, what message) {
 	var err error
-	if text {
-		err = channel.SendText(string(data))
+	if what.text {
+		err = channel.SendText(string(what.data))
 	} else {
-		err = channel.Send(data)
+		err = channel.Send(what.data)
 	}
 	if err != nil {
 		sayOne("wrong", err.Error())
 	}
 }
 
-func openOwn(pc *webrtc.PeerConnection, label string) *webrtc.DataChannel {
-	protocol := "pion"
-	channel, err := pc.CreateDataChannel(label, &webrtc.DataChannelInit{Protocol: &protocol})
+func create(pc *webrtc.PeerConnection, init channelInit) *webrtc.DataChannel {
+	channel, err := pc.CreateDataChannel(init.Label, &webrtc.DataChannelInit{
+		Ordered: init.Ordered, MaxPacketLifeTime: init.MaxPacketLifeTime, MaxRetransmits: init.MaxRetransmits,
+		Protocol: init.Protocol, Negotiated: init.Negotiated, ID: init.ID})
 	check(err)
-	texts := []string{"früh ☂", ""}
-	messages := [][]byte{[]byte(texts[0]), []byte(texts[1])}
-	for _, size := range []int{0, 1, 1200, 16384, 65536, 262144} {
-		messages = append(messages, binary(size))
-	}
 	watch(channel)
-	channel.OnOpen(func() {
-		for i, message := range messages {
-			send(channel, i < len(texts), message)
-		}
-	})
-	echoed := 0
-	channel.OnMessage(func(message webrtc.DataChannelMessage) {
-		if message.IsString != (echoed < len(texts)) || !bytes.Equal(message.Data, messages[echoed]) {
-			sayOne("wrong", fmt.Sprintf("message %d came back as another one", echoed))
-		}
-		if echoed++; echoed == len(messages) {
-			sayOne("echoed", label)
-		}
-	})
+	channel.OnOpen(func() { sayOne("open", init.Label) })
 	return channel
 }
 
 func echo(channel *webrtc.DataChannel) {
-	watch(channel)
-	sayOne("opened", fmt.Sprintf("%s protocol=%s", channel.Label(), channel.Protocol()))
-	channel.OnMessage(func(message webrtc.DataChannelMessage) { send(channel, message.IsString, message.Data) })
+	channel.OnMessage(func(what webrtc.DataChannelMessage) { send(channel, message{what.IsString, what.Data}) })
 }
 
-func describe(pc *webrtc.PeerConnection, mine webrtc.SessionDescription) {
+func open(pc *webrtc.PeerConnection, init channelInit) *ownChannel {
+	own := &ownChannel{init: init, channel: create(pc, init)}
+	own.channel.OnMessage(func(what webrtc.DataChannelMessage) {
+		own.mutex.Lock()
+		defer own.mutex.Unlock()
+		at := slices.IndexFunc(own.wanted, func(wanted message) bool {
+			return wanted.text == what.IsString && bytes.Equal(wanted.data, what.Data)
+		})
+		if at < 0 || (at > 0 && own.channel.Ordered()) {
+			sayOne("wrong", fmt.Sprintf("%s: message %d came back, or none that was sent", init.Label, at))
+			return
+		}
+		own.wanted = slices.Delete(own.wanted, at, at+1)
+		if len(own.wanted) == 0 {
+			sayOne("echoed", init.Label)
+		}
+	})
+	return own
+}
+
+func (own *ownChannel) send(largest int) {
+	messages := []message{{true, []byte("früh ☂")}, {true, nil}}
+	for _, size := range own.init.Sizes {
+		messages = append(messages, binary(size))
+	}
+	if own.init.Largest {
+		messages = append(messages, binary(largest))
+	}
+	own.mutex.Lock()
+	own.wanted = slices.Clone(messages)
+	own.mutex.Unlock()
+	for _, one := range messages {
+		send(own.channel, one)
+	}
+}
+
+func takeChannel(channel *webrtc.DataChannel) {
+	watch(channel)
+	say(map[string]any{"opened": channel.Label(), "settings": map[string]any{
+		"protocol": channel.Protocol(), "ordered": channel.Ordered(), "maxRetransmits": channel.MaxRetransmits(),
+		"maxPacketLifeTime": channel.MaxPacketLifeTime()}})
+	echo(channel)
+}
+
+func describe(pc *webrtc.PeerConnection, mine webrtc.SessionDescription, err error) {
+	check(err)
 	gathered := webrtc.GatheringCompletePromise(pc)
 	check(pc.SetLocalDescription(mine))
 	<-gathered
-	say(description{Type: mine.Type.String(), SDP: pc.LocalDescription().SDP})
+	say(map[string]string{"type": mine.Type.String(), "sdp": pc.LocalDescription().SDP})
 }
 
 func main() {
 	offers := len(os.Args) > 1 && os.Args[1] == "offer"
 	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
 	check(err)
-	label := "from-answerer"
-	if offers {
-		label = "from-offerer"
-	}
-	own := openOwn(pc, label)
-	pc.OnDataChannel(echo)
-	if offers {
-		offer, err := pc.CreateOffer(nil)
-		check(err)
-		describe(pc, offer)
-	}
+	pc.OnDataChannel(takeChannel)
+	var own []*ownChannel
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var message description
-		check(json.Unmarshal(lines.Bytes(), &message))
-		if message.Close {
-			check(own.Close())
-		}
-		if message.SDP == "" {
-			continue
-		}
-		check(pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.NewSDPType(message.Type), SDP: message.SDP}))
-		if !offers {
-			answer, err := pc.CreateAnswer(nil)
-			check(err)
-			describe(pc, answer)
+		var said line
+		check(json.Unmarshal(lines.Bytes(), &said))
+		switch {
+		case said.Own != nil:
+			for _, init := range said.Own {
+				own = append(own, open(pc, init))
+			}
+			for _, init := range said.Negotiated {
+				echo(create(pc, init))
+			}
+			if offers {
+				offer, err := pc.CreateOffer(nil)
+				describe(pc, offer, err)
+			}
+		case said.SDP != "":
+			check(pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.NewSDPType(said.Type), SDP: said.SDP}))
+			if !offers {
+				answer, err := pc.CreateAnswer(nil)
+				describe(pc, answer, err)
+			}
+			say(map[string]int{"limit": limit})
+		case said.Send > 0:
+			for _, one := range own {
+				one.send(said.Send)
+			}
+		case said.Close:
+			for _, one := range own {
+				check(one.channel.Close())
+			}
 		}
 	}
 	check(pc.Close())
