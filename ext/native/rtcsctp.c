@@ -16,7 +16,10 @@
 #define MAX_CONTROL (8 * RTC_SCTP_MTU)
 /* The T bit: the tag is the sender's own, as it does not know ours. */
 #define FLAG_T 1
+#define CAUSE_NO_RESOURCES 4
 #define CAUSE_USER_ABORT 12
+#define CAUSE_VIOLATION 13
+#define MAX_WORDS 200
 
 RtcSctp *
 rtc_sctp_new (const RtcSctpConfig *config, const RtcSctpEvents *events, gpointer user_data)
@@ -98,6 +101,27 @@ take_heartbeat (RtcSctp *self, const guint8 *chunk, gsize size)
     memcpy (rtc_sctp_add_chunk (self->control, RTC_SCTP_HEARTBEAT_ACK, 0, size), chunk, size);
 }
 
+/* ABORT, with the first of its causes (RFC 9260, 3.3.10); two kinds of them have words. */
+static void
+take_abort (RtcSctp *self, const guint8 *chunk, gsize size)
+{
+  guint cause = size >= 4 ? rtc_get_u16 (chunk) : 0;
+  gsize end = size >= 4 ? MIN (rtc_get_u16 (chunk + 2), size) : 0;
+  gchar *words = NULL, *reason;
+
+  if ((cause == CAUSE_USER_ABORT || cause == CAUSE_VIOLATION) && end > 4)
+    words = g_utf8_make_valid ((const gchar *)chunk + 4, MIN (end - 4, MAX_WORDS));
+  if (words)
+    reason = g_strdup_printf ("the peer aborted it: \"%s\"", words);
+  else if (cause == CAUSE_NO_RESOURCES)
+    reason = g_strdup ("the peer aborted it: it has no room for what was sent");
+  else
+    reason = g_strdup_printf ("the peer aborted it (cause %u of RFC 9260, 3.3.10)", cause);
+  end_and_tell (self, reason);
+  g_free (reason);
+  g_free (words);
+}
+
 static void
 take_chunk (RtcSctp *self, guint type, guint flags, const guint8 *chunk, gsize size, gint64 now)
 {
@@ -116,7 +140,7 @@ take_chunk (RtcSctp *self, guint type, guint flags, const guint8 *chunk, gsize s
       take_heartbeat (self, chunk, size);
       break;
     case RTC_SCTP_ABORT:
-      end_and_tell (self, "the peer aborted it");
+      take_abort (self, chunk, size);
       break;
     case RTC_SCTP_SHUTDOWN:
       rtc_sctp_add_chunk (self->control, RTC_SCTP_SHUTDOWN_ACK, 0, 0);
