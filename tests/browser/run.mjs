@@ -1,29 +1,55 @@
 #!/usr/bin/env node
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * usage: run.mjs BROWSER SCENARIO [TRANSPORT]   (chromium or firefox; a file of scenarios/, without its ending; a line of
- * tests/transports)
+ * usage: run.mjs BROWSER TRANSPORT SCENARIO... [--only SCENARIO]
  *
- * One scenario in one browser. To be run by ../netns-run; README.md has the environment. */
+ * BROWSER is chromium or firefox, TRANSPORT a line of tests/transports, a SCENARIO a file of scenarios/ without its ending.
+ * One after the other, in the same browser where they want the same of it; TAP. To be run by ../netns-run; README.md has
+ * the environment. */
 
+import { format, parseArgs } from 'node:util';
+import { Browsers } from './lib/browsers.mjs';
 import { Stage } from './lib/stage.mjs';
 
-const [browserName, scenario, transport = 'auto'] = process.argv.slice(2);
-if (!['chromium', 'firefox'].includes(browserName) || !/^[a-z0-9-]+$/.test(scenario ?? '')) {
-  console.error('usage: run.mjs chromium|firefox SCENARIO [TRANSPORT]');
+const LIMIT = 240000; // ms for a scenario. All waits within have limits of their own, but for those of the driver.
+
+const { values, positionals } = parseArgs({ options: { only: { type: 'string' } }, allowPositionals: true });
+const [browserName, transport, ...all] = positionals;
+const scenarios = values.only ? all.filter((name) => name === values.only) : all;
+if (!['chromium', 'firefox'].includes(browserName) || !scenarios.length || !all.every((s) => /^[a-z0-9-]+$/.test(s))) {
+  console.error('usage: run.mjs chromium|firefox TRANSPORT SCENARIO... [--only SCENARIO]');
   process.exit(2);
 }
 
-const { default: play } = await import(`./scenarios/${scenario}.mjs`);
-const stage = new Stage(browserName, scenario, transport);
-let status = 0;
-try {
-  await play(stage);
-  console.log(`${scenario} in ${browserName} on ${transport}: passed`);
-} catch (error) {
-  status = 1;
-  console.error(`${scenario} in ${browserName} on ${transport}: ${error.stack}`);
-  await stage.explain().catch((e) => console.error(e.message));
+// What a scenario has to say is a comment in TAP.
+console.log = (...words) => process.stdout.write(format(...words).replace(/^/gm, '# ') + '\n');
+
+async function play(scenario, browsers) {
+  const { default: act } = await import(`./scenarios/${scenario}.mjs`);
+  const stage = new Stage(browserName, scenario, transport, browsers);
+  let timer;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it did not end within ${LIMIT} ms`)), LIMIT);
+  });
+  try {
+    await Promise.race([act(stage), limit]);
+  } catch (error) {
+    console.error(`${scenario} in ${browserName} on ${transport}: ${error.stack}`);
+    stage.failed = true;
+    await stage.explain().catch((e) => console.error(e.message));
+  }
+  clearTimeout(timer);
+  await stage.end();
+  return !stage.failed;
 }
-await stage.end();
+
+const browsers = new Browsers();
+let status = 0;
+process.stdout.write(`1..${scenarios.length}\n`);
+for (const [i, scenario] of scenarios.entries()) {
+  const passed = await play(scenario, browsers);
+  process.stdout.write(`${passed ? 'ok' : 'not ok'} ${i + 1} - ${scenario} in ${browserName} on ${transport}\n`);
+  if (!passed) status = 1;
+}
+await browsers.close();
 process.exit(status);

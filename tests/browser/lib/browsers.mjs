@@ -69,3 +69,26 @@ function firefox(secure, hidden) {
 export function launch(name, origin, { secure = true, camera = true, hidden = true } = {}) {
   return name === 'firefox' ? firefox(secure, hidden) : chromium(origin, secure, camera);
 }
+
+/** Browsers that are running: starting one takes longer than many a scenario. */
+export class Browsers {
+  #idle = new Map();
+  #all = [];
+
+  /** One that nobody else has, as launch() would start it; it is given back, or never used again. */
+  async take(name, origin, options = {}) {
+    const { secure = true, camera = true, hidden = true } = options;
+    const kind = JSON.stringify(name === 'firefox' ? [name, secure, hidden] : [name, secure, camera, origin]);
+    let browser = this.#idle.get(kind)?.pop();
+    if (!browser?.connected) {
+      browser = await launch(name, origin, options);
+      this.#all.push(browser);
+    }
+    const giveBack = () => this.#idle.set(kind, [...(this.#idle.get(kind) ?? []), browser]);
+    return { browser, giveBack };
+  }
+
+  close() {
+    return Promise.allSettled(this.#all.map((browser) => browser.close()));
+  }
+}

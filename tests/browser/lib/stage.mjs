@@ -2,7 +2,6 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { launch } from './browsers.mjs';
 import { Pipeline } from './pipeline.mjs';
 import { readNumber } from './pattern.mjs';
 import { until } from './until.mjs';
@@ -14,7 +13,8 @@ const PEER = process.env.BROWSER_PEER ?? 'browser-peer';
 export const VP8 = 'vp8enc deadline=1 threads=1 keyframe-max-dist=300';
 export const SOUND = 'audiotestsrc is-live=true freq=440 volume=0.5 ! opusenc ! rtc.';
 
-/** What one scenario has: a browser, pipelines, and a place for pictures. All of it ends with the scenario. */
+/** What one scenario has: a browser, pipelines, and a place for pictures. All of it ends with the scenario, but a browser
+ * that it found nothing wrong with is used by the next one, which sees nothing of what was kept in it. */
 export class Stage {
   address = ADDRESS;
   port = 8080;
@@ -22,9 +22,13 @@ export class Stage {
   #pages = [];
   #pipelines = [];
 
-  /** @param {string} transport the value of rtcbin's property, as tests/transports has it */
-  constructor(browserName, scenario, transport) {
+  failed = false;
+
+  /** @param {string} transport the value of rtcbin's property, as tests/transports has it
+   * @param {import('./browsers.mjs').Browsers} browsers where it has them from */
+  constructor(browserName, scenario, transport, browsers) {
     this.browserName = browserName;
+    this.browsers = browsers;
     this.transport = transport;
     this.scenario = scenario;
   }
@@ -60,9 +64,14 @@ export class Stage {
   }
 
   async browser(name = this.browserName, origin = this.url, options) {
-    const browser = await launch(name, origin, options);
-    this.atEnd(() => browser.close());
-    return browser;
+    const { browser, giveBack } = await this.browsers.take(name, origin, options);
+    const context = await browser.createBrowserContext();
+    this.atEnd(async () => {
+      if (this.failed) return browser.close();
+      await context.close();
+      giveBack();
+    });
+    return context;
   }
 
   /** @param {{path?: string, phone?: boolean, dark?: boolean, origin?: string, first?: () => void}} [options] first runs

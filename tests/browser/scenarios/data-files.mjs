@@ -85,7 +85,8 @@ async function checkReceived(stage, page, pipeline, contents) {
   const to = fs.mkdtempSync(path.join(os.tmpdir(), 'rtclink-saved-'));
   stage.atEnd(() => fs.rmSync(to, { recursive: true }));
   const cdp = await page.createCDPSession();
-  await cdp.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: to });
+  const browserContextId = page.browserContext().id;
+  await cdp.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId, downloadPath: to });
   await press(page, 'scan.bin', '.file-save');
   const saved = path.join(to, 'scan.bin');
   await until('it to be saved', () => fs.existsSync(saved) && fs.statSync(saved).size === contents.length);
