@@ -41,6 +41,12 @@ CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$"
 FAILED_CASE = re.compile(r"^not ok\b.*", re.M)
 TAP_PLAN = re.compile(r"^1\.\.\d+", re.M)
 
+# Most tests wait for time to pass, and so two of them run at once for each core. These keep a core busy. What has to be
+# alone on the machine says so (is_parallel: false).
+BUSY = ["browser"]
+CORES = os.cpu_count() or 1
+WAITING_AT_ONCE = 2 * CORES
+
 LAST_WORDS = 12  # lines of a failed test's output that are repeated at the end
 
 
@@ -102,12 +108,12 @@ def build(folder, *options, targets=(), **environment):
     return run("meson", "compile", "-C", folder, *targets) == 0
 
 
-def run_meson_tests(folder, count, arguments, prefix=()):
-    """Run a folder's tests and count them."""
-    setup = next((a.split("=")[1] for a in arguments if a.startswith("--setup=")), None)
-    log = ROOT / folder / "meson-logs" / ("testlog" + (f"-{setup}" if setup else "") + ".json")
+def run_meson_tests(folder, count, arguments, at_once=CORES, setup=None, log="testlog", prefix=()):
+    """Run a folder's tests and count them. AT_ONCE: how many of those that need not be alone."""
+    options = ["--num-processes", at_once, "--logbase", log, *([f"--setup={setup}"] if setup else [])]
+    log = ROOT / folder / "meson-logs" / (log + (f"-{setup}" if setup else "") + ".json")
     log.unlink(missing_ok=True)
-    run(*prefix, "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *arguments)
+    run(*prefix, "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", *options, *arguments)
     if not log.exists():
         count.fail(f"{folder}: meson found no test to run")
         return
@@ -126,7 +132,7 @@ def run_sanitizers(count):
         # The thread sanitizer of gcc 12 knows nothing of kernels that randomise more than 28 bits of an address.
         prefix = ("setarch", platform.machine(), "--addr-no-randomize") if name == "tsan" else ()
         for setup, selection in setups.items():
-            run_meson_tests(folder, count, [f"--setup={setup}", *selection], prefix)
+            run_meson_tests(folder, count, selection, WAITING_AT_ONCE, setup=setup, prefix=prefix)
 
 
 def run_fuzzers(count):
@@ -161,9 +167,13 @@ def run_everything(options, count):
     if options.list:
         sys.exit(run("meson", "test", "-C", "build", "--no-rebuild", "--list"))
 
-    quick = [f"--no-suite={suite}" for suite in SLOW] if options.quick else []
-    run_meson_tests("build", count, [*quick, *options.names])
-    if not options.names and not options.quick:
+    if options.names:
+        run_meson_tests("build", count, options.names)
+        return
+    left_out = {*BUSY, *SLOW} if options.quick else BUSY
+    run_meson_tests("build", count, [f"--no-suite={suite}" for suite in left_out], WAITING_AT_ONCE)
+    if not options.quick:
+        run_meson_tests("build", count, [f"--suite={suite}" for suite in BUSY], CORES + 1, log="testlog-busy")
         run_sanitizers(count)
         run_fuzzers(count)
 

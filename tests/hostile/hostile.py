@@ -284,9 +284,9 @@ CASES = {"floods": floods, "full-ice": full_ice, "half-open": half_open}
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rate", type=int, default=100000, help="datagrams a second")
-    parser.add_argument("--peers", type=int, default=400, help="that leave their handshakes half open; at most 1000")
+    parser.add_argument("--peers", type=int, default=200, help="that leave their handshakes half open; at most 1000")
     parser.add_argument("case", choices=CASES)
     options = parser.parse_args()
     if not os.access(os.environ.get("RTC_PEER_PION", ""), os.X_OK):
