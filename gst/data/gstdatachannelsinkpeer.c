@@ -414,6 +414,8 @@ on_state (GstRtcChannel *channel, GstRtcChannelState state, const GError *error,
   g_atomic_int_inc (&link->ref_count);
   g_mutex_lock (&sink->lock);
   take_state (link, state);
+  /* Peers may come and go while nothing is sent. */
+  gst_rtc_sink_peer_remove_lost (sink, g_get_monotonic_time ());
   if (!peer->is_gone && peer->links->len == 0) {
     if (is_link_lost && sink->max_time > 0) {
       peer->lost_at = g_get_monotonic_time ();

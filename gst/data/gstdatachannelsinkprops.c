@@ -222,6 +222,7 @@ make_stats (GstDataChannelSink *self)
   GArray *all;
 
   g_mutex_lock (&self->lock);
+  gst_rtc_sink_peer_remove_lost (self, g_get_monotonic_time ());
   stats = gst_structure_new ("application/x-datachannelsink-stats", "buffers", G_TYPE_UINT64, self->buffers, "bytes",
       G_TYPE_UINT64, self->bytes, NULL);
   sent = self->sent;

@@ -356,6 +356,30 @@ GST_START_TEST (test_link_does_not_come_back)
 }
 GST_END_TEST;
 
+static gboolean
+nothing_waits (gpointer data)
+{
+  return stat_of (data, "messages-waiting") == 0;
+}
+
+/* What waited for it is freed, also when nothing is sent any more. */
+GST_START_TEST (test_lost_while_nothing_is_sent)
+{
+  Fixture *f = fixture_new ("max-time", 50, NULL);
+  g_autoptr (FakeChannel) channel = NULL;
+
+  fake_hub_add_peer (f->hub, "a");
+  channel = fake_hub_get_channel (f->hub, "a");
+  fake_channel_set_stalled (channel, TRUE);
+  fill_channel (f);
+  push (f, "1");
+  fake_hub_break_peer (f->hub, "a");
+  fake_wait (nothing_waits, f, "that what waits for a peer is freed, which does not come back");
+  fail_unless_equals_uint64 (stat_of (f, "messages-dropped"), 1);
+  fixture_free (f);
+}
+GST_END_TEST;
+
 /* Ended with EOS, flushed, and used on. */
 GST_START_TEST (test_after_eos)
 {
@@ -400,6 +424,7 @@ datachannelsinkqueue_suite (void)
   tcase_add_test (tests, test_eos_waits_for_a_peer);
   tcase_add_test (tests, test_link_comes_back);
   tcase_add_test (tests, test_link_does_not_come_back);
+  tcase_add_test (tests, test_lost_while_nothing_is_sent);
   tcase_add_test (tests, test_after_eos);
   return suite;
 }
