@@ -117,17 +117,17 @@ on_message (GstRtcWebrtcChannel *self, gboolean is_text, GBytes *bytes)
   note_event (self, (Event){TRUE, {bytes, is_text}, g_get_monotonic_time ()});
 }
 
-/* What is empty comes as NULL, and webrtcbin takes a text that is for data (RFC 8831, section 8). */
+/* NULL: an empty one of a webrtcbin that is not mended, which takes text for data (GStreamer to 1.29.2 at least). */
 static void
 on_message_string (GObject *object, const gchar *text, GstRtcWebrtcChannel *self)
 {
-  on_message (self, text != NULL || self->is_mended, text ? g_bytes_new (text, strlen (text)) : g_bytes_new (NULL, 0));
+  on_message (self, text != NULL, text ? g_bytes_new (text, strlen (text)) : g_bytes_new (NULL, 0));
 }
 
 static void
 on_message_data (GObject *object, GBytes *data, GstRtcWebrtcChannel *self)
 {
-  on_message (self, !data && !self->is_mended, data ? g_bytes_ref (data) : g_bytes_new (NULL, 0));
+  on_message (self, data == NULL, data ? g_bytes_ref (data) : g_bytes_new (NULL, 0));
 }
 
 static void
@@ -247,20 +247,20 @@ take_state (GstRtcWebrtcChannel *self, GstRtcChannelState state)
   g_clear_error (&error);
 }
 
+/* One that is empty goes in with no length, and sctpenc's pad gives it its identifier: what webrtcbin makes of NULL is
+ * the other one's. */
 static gboolean
 send_message (GstRtcWebrtcChannel *self, const Message *message, GError **error)
 {
   gsize size;
   const gchar *data = g_bytes_get_data (message->bytes, &size);
-  gboolean done;
-  gchar *text;
+  gpointer copy = message->is_text ? (gpointer)g_strndup (size ? data : "", size)
+      : size                       ? g_bytes_ref (message->bytes)
+                                   : g_bytes_new_static ("", 0);
+  gboolean done = message->is_text ? gst_webrtc_data_channel_send_string_full (self->object, copy, error)
+                                   : gst_webrtc_data_channel_send_data_full (self->object, copy, error);
 
-  /* NULL is one that is empty. */
-  if (!message->is_text)
-    return gst_webrtc_data_channel_send_data_full (self->object, size ? message->bytes : NULL, error);
-  text = size ? g_strndup (data, size) : NULL;
-  done = gst_webrtc_data_channel_send_string_full (self->object, text, error);
-  g_free (text);
+  (message->is_text ? g_free : (GDestroyNotify)g_bytes_unref) (copy);
   return done;
 }
 

@@ -20,11 +20,17 @@
 /* DATA_CHANNEL_OPEN without its strings (RFC 8832, section 5.1). */
 #define OPEN_SIZE 12
 
+/* Up to GStreamer 1.29 the faults were looked at that are mended here. */
+#define LAST_MINOR 29
+
 /* The label, the two strings of DATA_CHANNEL_OPEN and 12 bytes are one message. */
 #define MAX_STRINGS (GST_RTC_WEBRTC_MAX_MESSAGE - OPEN_SIZE)
 
+/* RFC 8831, section 8. */
 enum
 {
+  PPID_STRING = 51,
+  PPID_BINARY = 53,
   PPID_STRING_EMPTY = 56,
   PPID_BINARY_EMPTY = 57,
 };
@@ -95,11 +101,21 @@ gst_rtc_webrtc_data_free (GstRtcWebrtcData *data)
 
 /* Mending what webrtcbin sends. */
 
-/* webrtcbin has the two payload protocol identifiers of empty messages the wrong way round (RFC 8831, section 8). */
-static guint32
-mend_ppid (guint32 ppid)
+/* There is no telling from outside whether a later one has the limits right (mend_buffer()): SCTP shows it only when
+ * packets are lost. */
+static void
+warn_of_newer_sctp (GstElement *sctpenc)
 {
-  return ppid == PPID_STRING_EMPTY ? PPID_BINARY_EMPTY : ppid == PPID_BINARY_EMPTY ? PPID_STRING_EMPTY : ppid;
+  GstPlugin *plugin = gst_plugin_feature_get_plugin (GST_PLUGIN_FEATURE (gst_element_get_factory (sctpenc)));
+  const gchar *version = plugin ? gst_plugin_get_version (plugin) : "";
+  guint major = 0, minor = 0;
+
+  if (sscanf (version, "%u.%u", &major, &minor) == 2 && (major > 1 || minor > LAST_MINOR))
+    GST_WARNING_OBJECT (sctpenc,
+        "GStreamer %s is newer than what was looked at (1.%d): should its sctpenc have max-retransmits and "
+        "max-packet-lifetime right, they do not limit here; rtcbin's property transport=native can be relied on",
+        version, LAST_MINOR);
+  gst_clear_object (&plugin);
 }
 
 /* An own reference is the pad's only user here: what comes from webrtcbin's appsrc is not shared. */
@@ -111,14 +127,15 @@ mend_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   guint n = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (pad), GST_RTC_WEBRTC_ENTERED));
 
   GST_PAD_PROBE_INFO_DATA (info) = buffer;
-  /* sctpenc takes the limit for one in network order, which it is not, and never reaches it. */
+  /* sctpenc takes the limit for one in network order, which it is not, and never reaches it (sctpassociation.c:
+   * pr_value = g_htonl (...); all releases to 1.29.2 of August 2026). */
   if (meta && meta->pr != GST_SCTP_SEND_META_PARTIAL_RELIABILITY_NONE)
     meta->pr_param = GUINT32_TO_BE (meta->pr_param);
-  if (meta)
-    meta->ppid = mend_ppid (meta->ppid);
   /* SCTP has no message without a byte; the identifier says that it is none (RFC 8831, section 6.6). */
-  if (gst_buffer_get_size (buffer) == 0)
+  if (meta && gst_buffer_get_size (buffer) == 0) {
+    meta->ppid = meta->ppid == PPID_STRING ? PPID_STRING_EMPTY : PPID_BINARY_EMPTY;
     gst_buffer_append_memory (buffer, gst_allocator_alloc (NULL, 1, NULL));
+  }
   g_object_set_data (G_OBJECT (pad), GST_RTC_WEBRTC_ENTERED, GUINT_TO_POINTER (n + 1));
   return GST_PAD_PROBE_OK;
 }
@@ -147,15 +164,21 @@ on_encoder_pad (GstElement *sctpenc, GstPad *pad, gpointer user_data)
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, mend_buffer, NULL, NULL);
 }
 
+/* webrtcbin (to 1.29.2 at least) takes the identifiers of empty messages for each other's. It is never shown one, but a
+ * text or data of no length, so that it does not matter whether it still does. */
 static GstPadProbeReturn
 mend_received (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
-  GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
   GstSctpReceiveMeta *meta = gst_sctp_buffer_get_receive_meta (buffer);
 
+  if (!meta || (meta->ppid != PPID_STRING_EMPTY && meta->ppid != PPID_BINARY_EMPTY))
+    return GST_PAD_PROBE_OK;
+  buffer = gst_buffer_make_writable (buffer);
+  meta = gst_sctp_buffer_get_receive_meta (buffer);
+  meta->ppid = meta->ppid == PPID_STRING_EMPTY ? PPID_STRING : PPID_BINARY;
+  gst_buffer_resize (buffer, 0, 0);
   GST_PAD_PROBE_INFO_DATA (info) = buffer;
-  if (meta)
-    meta->ppid = mend_ppid (meta->ppid);
   return GST_PAD_PROBE_OK;
 }
 
@@ -188,6 +211,8 @@ gst_rtc_webrtc_data_tune_element (GstRtcWebrtc *t, GstElement *element)
   if (!is_encoder && strcmp (name, "sctpdec") != 0)
     return;
   g_signal_connect (element, "pad-added", is_encoder ? G_CALLBACK (on_encoder_pad) : G_CALLBACK (on_decoder_pad), t);
+  if (is_encoder)
+    warn_of_newer_sctp (element);
   g_mutex_lock (&t->data->lock);
   gst_object_replace ((GstObject **)(is_encoder ? &t->data->sctpenc : &t->data->sctpdec), GST_OBJECT (element));
   g_mutex_unlock (&t->data->lock);
@@ -451,6 +476,22 @@ id_is_free (GstRtcWebrtcData *data, gint id)
   return is_free;
 }
 
+/* Once webrtcbin has SCTP it fails an assertion instead of making a negotiated channel: the number of channels that it
+ * compares the id with stays 0 (to 1.29.2 at least). */
+static gboolean
+takes_id (GstRtcWebrtc *t, gint id)
+{
+  GObject *sctp = NULL;
+  guint most = GST_RTC_WEBRTC_MAX_ID;
+
+  g_object_get (t->webrtc, "sctp-transport", &sctp, NULL);
+  if (!sctp)
+    return TRUE;
+  g_object_get (sctp, "max-channels", &most, NULL);
+  g_object_unref (sctp);
+  return id <= (gint)most;
+}
+
 static gboolean
 check_init (GstRtcWebrtc *t, const GstRtcChannelInit *init, GError **error)
 {
@@ -475,6 +516,11 @@ check_init (GstRtcWebrtc *t, const GstRtcChannelInit *init, GError **error)
   else if (init->negotiated && !id_is_free (t->data, init->id))
     g_set_error (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_ID,
         "The data channel id %d to peer %s is in use already", init->id, t->data->peer_id);
+  else if (init->negotiated && !takes_id (t, init->id))
+    g_set_error (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_CONFIG,
+        "webrtcbin makes no negotiated channel on a connection that is there: ask for it before peer %s comes, leave "
+        "out negotiated, or use rtcbin's property transport=native",
+        t->data->peer_id);
   else
     return TRUE;
   return FALSE;

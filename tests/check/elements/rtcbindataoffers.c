@@ -113,6 +113,35 @@ GST_START_TEST (only_listeners_offer)
 }
 GST_END_TEST;
 
+/* On a connection that is there: webrtcbin makes none then, and says so. */
+GST_START_TEST (negotiated_late)
+{
+  Fixture f;
+  App *first, *a, *b;
+
+  setup (&f);
+  first = app_new (f.a, "first", NULL);
+  join (&f);
+  app_expect (first, "open");
+  a = app_new (f.a, "x", "o,negotiated=true,id=700");
+  b = app_new (f.b, "x", "o,negotiated=true,id=700");
+  if (is_webrtcbin (transport)) {
+    app_expect (a,
+        "error: webrtcbin makes no negotiated channel on a connection that is there: ask for it before peer b comes, "
+        "leave out negotiated, or use rtcbin's property transport=native");
+  } else {
+    app_expect (a, "open");
+    app_expect (b, "open");
+    app_say (a, "1");
+    app_expect (b, "t:1");
+  }
+  test_room_free (f.room);
+  app_free (first);
+  app_free (a);
+  app_free (b);
+}
+GST_END_TEST;
+
 static void
 replace (gchar **text, const gchar *from, const gchar *to)
 {
@@ -179,6 +208,7 @@ rtcbindataoffers_suite (void)
   tcase_add_loop_test (tcase, mixed, 0, n);
   tcase_add_loop_test (tcase, rejected, 0, n);
   tcase_add_loop_test (tcase, only_listeners_offer, 0, n);
+  tcase_add_loop_test (tcase, negotiated_late, 0, n);
   tcase_add_loop_test (tcase, old_form, 0, n);
   return s;
 }
