@@ -29,10 +29,10 @@
  *
  * With `delivery=file` what comes in up to EOS is one file, which each peer is to have as a whole: with its name, its
  * size as far as it is known, and its SHA-256, over a channel of the protocol `rtclink.file.1`, which `datachannelsrc
- * directory=…` and the page understand. Peers get it one after the other; after a broken link a transfer goes on where
- * it was, if the peer is back within #GstDataChannelSink:max-time. For that, and for more than one peer, what is
- * upstream must be seekable in bytes, as filesrc is. EOS comes through when each peer that is there has it, or has
- * failed; a peer that stands still fails after a minute.
+ * directory=…` and the page understand. Each peer gets it at its own speed, also one that comes late; after a broken
+ * link a transfer goes on where it was, if the peer is back within #GstDataChannelSink:max-time. For that, what is
+ * upstream must be seekable in bytes, as filesrc is; what is not goes at the pace of the slowest peer. EOS comes
+ * through when each peer that is there has it, or has failed; a peer that stands still fails after a minute.
  *
  * Element messages tell of each: `rtc-file-begin`, `rtc-file-progress` (at most four a second), then `rtc-file-done`
  * or `rtc-file-failed`, with the fields `peer-id`, `id`, `name` (strings), `size` (int64, -1: not known) and `bytes`
@@ -237,6 +237,15 @@ close_hub (GstDataChannelSink *self)
   gst_rtc_data_hub_unref (hub);
 }
 
+static void
+set_starting (GstDataChannelSink *self, gboolean is_starting)
+{
+  g_mutex_lock (&self->lock);
+  self->is_starting = is_starting;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+}
+
 static GstStateChangeReturn
 gst_data_channel_sink_change_state (GstElement *element, GstStateChange transition)
 {
@@ -245,7 +254,11 @@ gst_data_channel_sink_change_state (GstElement *element, GstStateChange transiti
 
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !open_hub (self))
     return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    set_starting (self, TRUE);
   result = GST_ELEMENT_CLASS (gst_data_channel_sink_parent_class)->change_state (element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    set_starting (self, FALSE);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY
       || (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE))
     close_hub (self);

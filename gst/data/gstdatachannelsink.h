@@ -66,6 +66,7 @@ struct _GstDataChannelSink
   guint64 buffers, bytes; /* rendered */
   gboolean is_unlocked;
   gboolean is_waiting; /* the streaming thread, for CHANGED */
+  gboolean is_starting; /* the step to PLAYING is being made */
   GstRtcChannelInit init; /* of the channels that are wanted; stays as it is while attached */
 
   /* streaming thread and state changes */

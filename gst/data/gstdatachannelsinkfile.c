@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-/* How datachannelsink sends what comes as a file: to one peer after the other, each from its own offset. Where upstream
- * is at another one, it is asked to seek. */
+/* How datachannelsink sends what comes as a file: to all peers at once, each from its own offset and at its own speed.
+ * Those that are near to where upstream is share what it reads; for one that has fallen behind, or came late, it is
+ * asked to seek. */
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -14,13 +15,66 @@
 
 #include <string.h>
 
+#include "core/rtcdeadline.h"
 #include "core/rtcmessage.h"
 
 #define GST_CAT_DEFAULT gst_data_channel_sink_debug
 
 #define AHEAD_BYTES (256 * 1024) /* a channel is given so much ahead */
 
+#define WINDOW_BYTES (4 * 1024 * 1024) /* so much of what was read is kept */
+
+/* One that can go on elsewhere waits so long for those that go on here. */
+#define TURN_US (50 * G_TIME_SPAN_MILLISECOND)
+
 #define PROGRESS_US (250 * G_TIME_SPAN_MILLISECOND)
+
+static void
+clear_window (GstRtcSinkFile *file)
+{
+  g_queue_clear_full (&file->window, (GDestroyNotify)gst_buffer_unref);
+  file->window_bytes = 0;
+}
+
+/* Where the window will begin when there is something more in it. */
+static gint64
+get_next_begin (GstRtcSinkFile *file)
+{
+  gsize bytes = file->window_bytes;
+
+  for (GList *l = file->window.head; l && bytes >= WINDOW_BYTES; l = l->next)
+    bytes -= gst_buffer_get_size (l->data);
+  return file->position - (gint64)bytes;
+}
+
+static void
+extend_window (GstRtcSinkFile *file, GstBuffer *buffer)
+{
+  gsize size = gst_buffer_get_size (buffer);
+
+  while (file->window_bytes >= WINDOW_BYTES) {
+    GstBuffer *first = g_queue_pop_head (&file->window);
+
+    file->window_bytes -= gst_buffer_get_size (first);
+    gst_buffer_unref (first);
+  }
+  g_queue_push_tail (&file->window, gst_buffer_ref (buffer));
+  file->window_bytes += size;
+  file->position += size;
+}
+
+/* The buffer of the window that has the file's byte OFFSET, and where it begins. (transfer none) (nullable) */
+static GstBuffer *
+find_buffer (GstRtcSinkFile *file, gint64 offset, gint64 *begin)
+{
+  *begin = file->position;
+  for (GList *l = file->window.tail; l && offset < *begin; l = l->prev) {
+    *begin -= gst_buffer_get_size (l->data);
+    if (offset >= *begin)
+      return l->data;
+  }
+  return NULL;
+}
 
 void
 gst_rtc_sink_file_start (GstDataChannelSink *self)
@@ -69,6 +123,7 @@ gst_rtc_sink_file_stop (GstDataChannelSink *self)
     if (next)
       gst_rtc_channel_unref (next);
   }
+  clear_window (file);
   g_ptr_array_unref (file->receivers);
   g_free (file->name);
   g_free (file->mime);
@@ -85,9 +140,13 @@ gst_rtc_sink_file_set_caps (GstDataChannelSink *self, GstCaps *caps)
 void
 gst_rtc_sink_file_set_segment (GstDataChannelSink *self, const GstSegment *segment)
 {
-  self->file->is_in_bytes = segment->format == GST_FORMAT_BYTES;
-  if (self->file->is_in_bytes)
-    self->file->position = segment->start;
+  GstRtcSinkFile *file = self->file;
+
+  file->is_in_bytes = segment->format == GST_FORMAT_BYTES;
+  if (!file->is_in_bytes || file->position == (gint64)segment->start)
+    return;
+  clear_window (file);
+  file->position = segment->start;
 }
 
 /* What URI says that the file is called; NULL: nothing. (transfer full) */
@@ -103,7 +162,20 @@ name_of_uri (const gchar *uri)
   return name;
 }
 
-/* Asks upstream what the file is called, and how long it is now. Streaming thread, without the lock. */
+static gboolean
+is_seekable (GstPad *pad)
+{
+  GstQuery *query = gst_query_new_seeking (GST_FORMAT_BYTES);
+  gboolean is_seekable = FALSE;
+
+  if (gst_pad_peer_query (pad, query))
+    gst_query_parse_seeking (query, NULL, &is_seekable, NULL, NULL);
+  gst_query_unref (query);
+  return is_seekable;
+}
+
+/* Asks upstream what the file is called, how long it is now, and whether it can be read again. Streaming thread,
+ * without the lock. */
 static void
 ask_upstream (GstDataChannelSink *self)
 {
@@ -121,6 +193,7 @@ ask_upstream (GstDataChannelSink *self)
   gst_query_unref (query);
   if (!file->is_in_bytes || !gst_pad_peer_query_duration (pad, GST_FORMAT_BYTES, &size) || size > RTC_FILE_MAX_SIZE)
     size = -1;
+  file->is_seekable = file->is_in_bytes && is_seekable (pad);
   g_mutex_lock (&self->lock);
   g_free (file->name);
   file->name = name ? name : g_strdup ("file");
@@ -179,9 +252,11 @@ seek_upstream (GstDataChannelSink *self, GstRtcSinkReceiver *receiver)
   gint64 *offset = g_new (gint64, 1);
 
   *offset = rtc_file_send_get_offset (receiver->send);
+  receiver->turn = ++file->turns;
+  file->turn_at = g_get_monotonic_time ();
   GST_DEBUG_OBJECT (self, "peer %s: from byte %" G_GINT64_FORMAT " on", receiver->peer_id, *offset);
   /* One that went elsewhere would do so again. */
-  file->seek_failed = !file->is_in_bytes || file->sought == *offset;
+  file->seek_failed = !file->is_seekable || file->sought == *offset;
   file->sought = *offset;
   if (file->seek_failed)
     g_free (offset);
@@ -251,61 +326,130 @@ has_room (GstRtcSinkReceiver *receiver)
   return buffered < AHEAD_BYTES;
 }
 
-/* Does one thing for RECEIVER with BUFFER, which begins at the file's byte BEGIN; NULL: the end is there. IS_CONSUMED:
- * nobody wants more of it now. IS_WAITING: nothing can be done. With the lock. */
-static GstFlowReturn
-serve (GstDataChannelSink *self, GstRtcSinkReceiver *receiver, GstBuffer *buffer, gboolean *is_consumed,
-    gboolean *is_waiting)
+typedef enum
 {
-  gint64 begin = self->file->position;
-  gint64 end = begin + (buffer ? (gint64)gst_buffer_get_size (buffer) : 0);
-  RtcFileSendState state = receiver->send ? rtc_file_send_get_state (receiver->send) : RTC_FILE_SEND_AWAY;
-  gint64 wanted;
+  WAITS, /* for its peer, or for room in its channel */
+  SERVED, /* something was done, or has changed */
+  WANTS_NEXT, /* what comes next from upstream */
+  WANTS_OTHER, /* something that is not here, nor comes next */
+} Need;
 
-  if (state == RTC_FILE_SEND_AWAY)
+/* Does what can be done for RECEIVER, which has a channel, now. With the lock, which it gives up meanwhile. */
+static Need
+serve (GstDataChannelSink *self, GstRtcSinkReceiver *receiver, gboolean is_eos)
+{
+  GstRtcSinkFile *file = self->file;
+  RtcFileSendState state = receiver->send ? rtc_file_send_get_state (receiver->send) : RTC_FILE_SEND_AWAY;
+  GstBuffer *buffer;
+  gint64 wanted, begin;
+
+  if (state == RTC_FILE_SEND_AWAY) {
     open_transfer (self, receiver);
-  else
-    *is_waiting = state != RTC_FILE_SEND_CONTENTS;
+    return SERVED;
+  }
   if (state != RTC_FILE_SEND_CONTENTS)
-    return GST_FLOW_OK;
+    return WAITS;
   wanted = rtc_file_send_get_offset (receiver->send);
-  if (wanted == self->file->size || (!buffer && wanted == end)) {
+  if (wanted == file->size || (is_eos && wanted == file->position)) {
     gst_rtc_sink_receiver_send_text (receiver, rtc_file_send_end (receiver->send, g_get_monotonic_time ()));
-  } else if (buffer && wanted == end) {
-    *is_consumed = TRUE;
-  } else if (!buffer && wanted > end) {
+    return SERVED;
+  }
+  if (is_eos && wanted > file->position) {
     gst_rtc_sink_receiver_send_text (
         receiver, rtc_file_send_cancel (receiver->send, RTC_FILE_CHANGED, "the file has become shorter"));
-  } else if (wanted < begin || wanted > end) {
-    return seek_upstream (self, receiver);
-  } else if (!has_room (receiver)) {
-    *is_waiting = TRUE;
-  } else if (receiver->channel && rtc_file_send_get_state (receiver->send) == RTC_FILE_SEND_CONTENTS) {
-    send_contents (receiver, buffer, begin);
+    return SERVED;
   }
-  return GST_FLOW_OK;
+  if (!has_room (receiver))
+    return WAITS;
+  if (!receiver->channel || rtc_file_send_get_state (receiver->send) != RTC_FILE_SEND_CONTENTS)
+    return SERVED;
+  if (wanted == file->position)
+    return WANTS_NEXT;
+  buffer = find_buffer (file, wanted, &begin);
+  if (!buffer)
+    return WANTS_OTHER;
+  send_contents (receiver, buffer, begin);
+  return SERVED;
 }
 
-/* Serves one after the other, until all want something behind BUFFER (NULL: until all have everything). With the lock.
- */
-static GstFlowReturn
-serve_all (GstDataChannelSink *self, GstBuffer *buffer)
+typedef struct
 {
-  GstFlowReturn flow = GST_FLOW_OK;
-  gboolean is_consumed = FALSE;
+  gboolean is_done; /* there is nobody to wait for */
+  gboolean is_served, wants_next;
+  GstRtcSinkReceiver *other; /* one that WANTS_OTHER, and whose turn was longest ago; NULL: none does */
+  gint64 deadline; /* when to look again */
+} Round;
 
-  while (flow == GST_FLOW_OK && !is_consumed) {
-    gboolean is_done, is_waiting = FALSE;
+/* Each receiver is served once. With the lock, which it gives up meanwhile. */
+static Round
+serve_each (GstDataChannelSink *self, gboolean is_eos)
+{
+  GPtrArray *receivers = self->file->receivers;
+  Round round = {.is_done = receivers->len > 0, .deadline = -1};
+
+  /* None is ever taken out. */
+  for (guint i = 0; i < receivers->len; i++) {
+    GstRtcSinkReceiver *receiver = g_ptr_array_index (receivers, i);
+    Need need = WAITS;
     gint64 deadline;
-    guint changes = self->file->changes;
-    GstRtcSinkReceiver *receiver = gst_rtc_sink_receiver_choose (self, &deadline, &is_done);
 
-    if (is_done)
+    if (gst_rtc_sink_receiver_check (receiver, &deadline))
+      continue;
+    round.is_done = FALSE;
+    round.deadline = rtc_earlier (round.deadline, deadline);
+    if (receiver->channel)
+      need = serve (self, receiver, is_eos);
+    round.is_served = round.is_served || need == SERVED;
+    round.wants_next = round.wants_next || need == WANTS_NEXT;
+    if (need == WANTS_OTHER && (!round.other || receiver->turn < round.other->turn))
+      round.other = receiver;
+  }
+  return round;
+}
+
+/* Whether upstream may go on: what it cannot read again is kept for whoever still needs it. With the lock. */
+static gboolean
+may_go_on (GstDataChannelSink *self)
+{
+  GstRtcSinkFile *file = self->file;
+  gint64 begin = get_next_begin (file);
+  gboolean is_needed = FALSE;
+
+  if (file->is_seekable || file->window_bytes < WINDOW_BYTES)
+    return TRUE;
+  for (guint i = 0; i < file->receivers->len; i++) {
+    GstRtcSinkReceiver *receiver = g_ptr_array_index (file->receivers, i);
+    RtcFileSendState state = receiver->send ? rtc_file_send_get_state (receiver->send) : RTC_FILE_SEND_AWAY;
+
+    is_needed = is_needed || (receiver->channel && !receiver->is_over && state == RTC_FILE_SEND_ASKING)
+        || (state == RTC_FILE_SEND_CONTENTS && rtc_file_send_get_offset (receiver->send) < begin);
+  }
+  return !is_needed;
+}
+
+/* Serves all, until one wants what comes next from upstream (IS_EOS: nothing does; until all have everything). With the
+ * lock. */
+static GstFlowReturn
+serve_all (GstDataChannelSink *self, gboolean is_eos)
+{
+  GstRtcSinkFile *file = self->file;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  while (flow == GST_FLOW_OK) {
+    guint changes = file->changes;
+    Round round = serve_each (self, is_eos);
+    gboolean is_its_turn = !round.wants_next || g_get_monotonic_time () - file->turn_at >= TURN_US;
+
+    if (round.is_done)
       return GST_FLOW_EOS;
-    if (receiver)
-      flow = serve (self, receiver, buffer, &is_consumed, &is_waiting);
-    if ((!receiver || is_waiting) && flow == GST_FLOW_OK && changes == self->file->changes)
-      flow = gst_data_channel_sink_wait (self, deadline);
+    if (round.is_served || changes != file->changes)
+      continue;
+    if (round.other && is_its_turn)
+      flow = seek_upstream (self, round.other);
+    else if (round.wants_next && may_go_on (self))
+      return GST_FLOW_OK;
+    else
+      flow = gst_data_channel_sink_wait (self, round.deadline);
   }
   return flow;
 }
@@ -319,9 +463,9 @@ gst_rtc_sink_file_render (GstDataChannelSink *self, GstBuffer *buffer)
   g_mutex_lock (&self->lock);
   self->buffers++;
   self->bytes += size;
-  flow = serve_all (self, buffer);
-  if (flow == GST_FLOW_OK)
-    self->file->position += size;
+  if (size > 0)
+    extend_window (self->file, buffer);
+  flow = serve_all (self, FALSE);
   g_mutex_unlock (&self->lock);
   return flow;
 }
@@ -332,7 +476,7 @@ gst_rtc_sink_file_drain (GstDataChannelSink *self)
   GstFlowReturn flow;
 
   g_mutex_lock (&self->lock);
-  flow = serve_all (self, NULL);
+  flow = serve_all (self, TRUE);
   g_mutex_unlock (&self->lock);
   if (flow != GST_FLOW_EOS)
     return flow;

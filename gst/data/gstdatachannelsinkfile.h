@@ -22,18 +22,20 @@ typedef struct
   /* under the sink's lock */
   GstRtcChannel *channel; /* NULL: it went */
   GstRtcChannel *next; /* NULL, or another that came meanwhile: the one of a connection that replaces the old one */
-  RtcFileSend *send; /* NULL: its turn has not come */
+  RtcFileSend *send; /* NULL: it was not told yet */
   gboolean is_over; /* as was told */
   gboolean was_told; /* that it began */
   gint64 lost_at; /* when the connection broke (monotonic); -1: it did not */
   gint64 told_at; /* when progress was posted last */
+
+  /* streaming thread */
+  guint turn; /* of the last seek that was for it; 0: none was */
 } GstRtcSinkReceiver;
 
 struct _GstRtcSinkFile
 {
   /* under the sink's lock */
   GPtrArray *receivers; /* in the order in which they came */
-  GstRtcSinkReceiver *current; /* whose turn it is; one of them, or NULL */
   gboolean seek_failed;
   guint changes; /* what was seen without the lock may hold no more when it is another */
   gchar *name; /* NULL: not asked yet */
@@ -42,7 +44,12 @@ struct _GstRtcSinkFile
   /* streaming thread */
   gchar *mime; /* NULL: not known */
   gint64 sought; /* where the last seek went, if nothing was sent since; -1: none */
-  gint64 position; /* of what comes next from upstream */
+  GQueue window; /* of GstBuffer: what came last, without a gap; those that are nearly as fast are given it, too */
+  gsize window_bytes;
+  gint64 position; /* behind the window: of what comes next from upstream */
+  gint64 turn_at; /* when upstream was asked to seek last (monotonic) */
+  guint turns; /* how often */
+  gboolean is_seekable; /* as upstream says */
   gboolean is_in_bytes; /* what comes from upstream is counted so: it may know sizes and seek */
 };
 
@@ -59,8 +66,8 @@ void gst_rtc_sink_receiver_send_text (GstRtcSinkReceiver *receiver, gchar *text)
  * meanwhile. */
 void gst_rtc_sink_receiver_post (GstRtcSinkReceiver *receiver, const gchar *name);
 
-/* Whose turn it is: whoever had it keeps it while it has a channel. NULL: one that is away may come back, or, with
- * IS_DONE, there is nobody to wait for. DEADLINE: when to look again. With the lock, which it gives up meanwhile. */
-GstRtcSinkReceiver *gst_rtc_sink_receiver_choose (GstDataChannelSink *sink, gint64 *deadline, gboolean *is_done);
+/* Whether RECEIVER is over; tells so. DEADLINE: when to look again; -1: no need to. With the lock, which it gives up
+ * meanwhile. */
+gboolean gst_rtc_sink_receiver_check (GstRtcSinkReceiver *receiver, gint64 *deadline);
 
 G_END_DECLS

@@ -224,16 +224,25 @@ gst_rtc_sink_receiver_post (GstRtcSinkReceiver *receiver, const gchar *name)
   g_mutex_lock (&receiver->sink->lock);
 }
 
-/* Whether RECEIVER is over; tells so. With the lock, which it gives up meanwhile. */
-static gboolean
-check_receiver (GstDataChannelSink *self, GstRtcSinkReceiver *receiver, gint64 now)
+/* When check() is to look again. With the lock. */
+static gint64
+get_deadline (GstRtcSinkReceiver *receiver)
 {
-  gint64 longest = self->max_time * G_TIME_SPAN_MILLISECOND;
+  if (!receiver->channel)
+    return receiver->lost_at + receiver->sink->max_time * G_TIME_SPAN_MILLISECOND;
+  return receiver->send ? rtc_file_send_get_deadline (receiver->send) : -1;
+}
+
+gboolean
+gst_rtc_sink_receiver_check (GstRtcSinkReceiver *receiver, gint64 *deadline)
+{
+  gint64 now = g_get_monotonic_time ();
   RtcFileSendState state;
 
+  *deadline = -1;
   if (receiver->is_over)
     return TRUE;
-  if (!receiver->channel && now >= receiver->lost_at + longest) {
+  if (!receiver->channel && now >= get_deadline (receiver)) {
     if (receiver->send)
       g_free (rtc_file_send_cancel (receiver->send, RTC_FILE_CANCELLED, "the peer went, and did not come back"));
     else
@@ -242,43 +251,10 @@ check_receiver (GstDataChannelSink *self, GstRtcSinkReceiver *receiver, gint64 n
     gst_rtc_sink_receiver_send_text (receiver, rtc_file_send_check (receiver->send, now));
   }
   state = receiver->send ? rtc_file_send_get_state (receiver->send) : RTC_FILE_SEND_AWAY;
+  *deadline = get_deadline (receiver);
   if (state != RTC_FILE_SEND_DONE && state != RTC_FILE_SEND_FAILED)
     return receiver->is_over;
   receiver->is_over = TRUE;
   gst_rtc_sink_receiver_post (receiver, state == RTC_FILE_SEND_DONE ? "rtc-file-done" : "rtc-file-failed");
   return TRUE;
-}
-
-GstRtcSinkReceiver *
-gst_rtc_sink_receiver_choose (GstDataChannelSink *self, gint64 *deadline, gboolean *is_done)
-{
-  GstRtcSinkFile *file = self->file;
-  gint64 now = g_get_monotonic_time ();
-  GstRtcSinkReceiver *first = NULL;
-
-  *deadline = -1;
-  *is_done = file->receivers->len > 0;
-  /* None is ever taken out. */
-  for (guint i = 0; i < file->receivers->len; i++) {
-    GstRtcSinkReceiver *receiver = g_ptr_array_index (file->receivers, i);
-    gint64 end;
-
-    if (check_receiver (self, receiver, now)) {
-      if (file->current == receiver)
-        file->current = NULL;
-      continue;
-    }
-    *is_done = FALSE;
-    if (receiver->channel) {
-      first = first ? first : receiver;
-      end = receiver->send ? rtc_file_send_get_deadline (receiver->send) : -1;
-    } else {
-      end = receiver->lost_at + self->max_time * G_TIME_SPAN_MILLISECOND;
-    }
-    if (end >= 0 && (*deadline < 0 || end < *deadline))
-      *deadline = end;
-  }
-  if (!file->current || !file->current->channel)
-    file->current = first;
-  return file->current;
 }

@@ -41,13 +41,43 @@ waits_for_peer (GstDataChannelSink *self)
   return self->wait_for_peer == GST_DATA_CHANNEL_WAIT_YES;
 }
 
-GstFlowReturn
-gst_data_channel_sink_wait (GstDataChannelSink *self, gint64 deadline)
+static GstFlowReturn
+wait_preroll (GstDataChannelSink *self)
 {
   GstFlowReturn flow;
 
+  g_mutex_unlock (&self->lock);
+  flow = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
+  g_mutex_lock (&self->lock);
+  return flow;
+}
+
+/* The step to PLAYING waits for the preroll lock, which this thread has: the base class may have let it render before
+ * the one that sets the state came that far, and calls nobody to unlock it then. For that step this is a buffer that is
+ * prerolled. */
+static GstFlowReturn
+let_start (GstDataChannelSink *self)
+{
+  GstBaseSink *sink = GST_BASE_SINK (self);
+
+  sink->have_preroll = TRUE;
+  GST_BASE_SINK_PREROLL_UNLOCK (sink);
+  while (self->is_starting)
+    g_cond_wait (&self->changed, &self->lock);
+  g_mutex_unlock (&self->lock);
+  GST_BASE_SINK_PREROLL_LOCK (sink);
+  g_mutex_lock (&self->lock);
+  sink->have_preroll = FALSE;
+  if (sink->flushing)
+    return GST_FLOW_FLUSHING;
+  return sink->need_preroll ? wait_preroll (self) : GST_FLOW_OK;
+}
+
+GstFlowReturn
+gst_data_channel_sink_wait (GstDataChannelSink *self, gint64 deadline)
+{
   deadline = rtc_earlier (deadline, gst_rtc_sink_peer_get_deadline (self));
-  if (!self->is_unlocked) {
+  if (!self->is_unlocked && !self->is_starting) {
     self->is_waiting = TRUE;
     if (deadline < 0)
       g_cond_wait (&self->changed, &self->lock);
@@ -55,12 +85,9 @@ gst_data_channel_sink_wait (GstDataChannelSink *self, gint64 deadline)
       g_cond_wait_until (&self->changed, &self->lock, deadline);
     self->is_waiting = FALSE;
   }
-  if (!self->is_unlocked)
-    return GST_FLOW_OK;
-  g_mutex_unlock (&self->lock);
-  flow = gst_base_sink_wait_preroll (GST_BASE_SINK (self));
-  g_mutex_lock (&self->lock);
-  return flow;
+  if (self->is_unlocked)
+    return wait_preroll (self);
+  return self->is_starting ? let_start (self) : GST_FLOW_OK;
 }
 
 /* Whom the next message is for. (transfer full) With the lock. */

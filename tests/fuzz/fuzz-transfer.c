@@ -14,8 +14,7 @@
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
 #define ID "0123456789abcdef0123456789abcdef"
-#define MAX_FILE 300000
-#define LARGEST 250000 /* that is received */
+#define LARGEST 100000 /* that is received */
 
 typedef struct
 {
@@ -384,8 +383,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   World w = {.file = g_byte_array_new (), .part = g_byte_array_new ()};
   gsize length = next (&in);
 
-  length *= 5 * (gsize)next (&in);
-  length = MIN (length, MAX_FILE);
+  length *= 2 * (gsize)next (&in);
   g_byte_array_set_size (w.file, length);
   for (gsize i = 0; i < length; i++)
     w.file->data[i] = i * 7 + i / 251;

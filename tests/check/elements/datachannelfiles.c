@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-/* Files from datachannelsink to datachannelsrc over two real rtcbins: whole, cancelled, and when the link breaks in the
- * middle. */
+/* Files from datachannelsink to datachannelsrc over real rtcbins: whole, cancelled, to one that comes late, and when
+ * the link breaks in the middle. */
 
 #include "lib/testroom.h"
 
@@ -134,9 +134,8 @@ pull (TestPeer *peer)
 
 /* It arrives, and is the same. */
 static void
-expect_file (Fixture *f)
+expect_file_at (Fixture *f, const gchar *arrived)
 {
-  g_autofree gchar *arrived = g_build_filename (f->directory, "arrived", NULL);
   g_autofree gchar *contents = NULL;
   GstSample *sample = pull (f->b);
   gsize length;
@@ -147,6 +146,14 @@ expect_file (Fixture *f)
   fail_unless_equals_uint64 (length, SIZE);
   fail_unless (memcmp (contents, f->contents, SIZE) == 0);
   gst_sample_unref (sample);
+}
+
+static void
+expect_file (Fixture *f)
+{
+  g_autofree gchar *arrived = g_build_filename (f->directory, "arrived", NULL);
+
+  expect_file_at (f, arrived);
 }
 
 /* The field of the next message NAME of PEER. */
@@ -249,6 +256,35 @@ GST_START_TEST (test_away)
 }
 GST_END_TEST;
 
+/* Another peer comes when much was read already: one reading is for both. */
+GST_START_TEST (test_late)
+{
+  g_autofree gchar *line = NULL;
+  g_autofree gchar *directory = NULL;
+  g_autofree gchar *arrived = NULL;
+  TestPeer *first, *late;
+  Fixture f;
+
+  setup (&f, "", "", 3 * MIDDLE);
+  wait_held (&f);
+  directory = g_build_filename (f.directory, "late", NULL);
+  fail_unless (g_mkdir (directory, 0777) == 0);
+  line = g_strdup_printf (
+      TEST_RTCBIN "datachannelsrc label=x directory=%s ! appsink name=out sync=false async=false", directory);
+  late = test_room_add_viewer (f.room, f.a, "late", line);
+  gst_message_unref (test_peer_wait_message (late, "rtc-data-channel"));
+  read_until (&f, G_MAXINT64);
+  expect_file (&f);
+  first = f.b;
+  f.b = late;
+  arrived = g_build_filename (directory, "arrived", NULL);
+  expect_file_at (&f, arrived);
+  f.b = first;
+  g_remove (arrived);
+  teardown (&f);
+}
+GST_END_TEST;
+
 /* By the element NAME of one of them: both say so, and nothing is left of it. */
 GST_START_TEST (test_cancelled)
 {
@@ -282,6 +318,30 @@ GST_START_TEST (test_cancelled)
 }
 GST_END_TEST;
 
+/* While nobody has come, the sink has a buffer to wait with, perhaps before it is in PLAYING: neither that step, nor a
+ * pause, waits for it. */
+GST_START_TEST (test_starts)
+{
+  const GstState states[] = {GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_PLAYING};
+
+  for (guint i = 0; i < 80; i++) {
+    g_autoptr (GstElement) pipeline = gst_parse_launch (
+        TEST_RTCBIN "fakesrc sizetype=fixed sizemax=1000 ! datachannelsink label=x delivery=file", NULL);
+
+    for (guint step = 0; step < G_N_ELEMENTS (states); step++) {
+      GstStateChangeReturn result;
+
+      gst_element_set_state (pipeline, states[step]);
+      result = gst_element_get_state (pipeline, NULL, NULL, DEADLINE);
+      /* An rtcbin is live. */
+      fail_unless_equals_int (
+          result, states[step] == GST_STATE_PLAYING ? GST_STATE_CHANGE_SUCCESS : GST_STATE_CHANGE_NO_PREROLL);
+    }
+    gst_element_set_state (pipeline, GST_STATE_NULL);
+  }
+}
+GST_END_TEST;
+
 static Suite *
 datachannelfiles_suite (void)
 {
@@ -291,8 +351,10 @@ datachannelfiles_suite (void)
   suite_add_tcase (suite, tests);
   tcase_set_timeout (tests, 60);
   tcase_add_test (tests, test_sent);
+  tcase_add_test (tests, test_starts);
   tcase_add_test (tests, test_rebuilt);
   tcase_add_test (tests, test_away);
+  tcase_add_test (tests, test_late);
   tcase_add_loop_test (tests, test_cancelled, 0, 2);
   return suite;
 }

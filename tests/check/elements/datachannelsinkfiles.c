@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define DEADLINE (10 * GST_SECOND)
-#define SIZE 700000
+#define SIZE 6000000
+#define AHEAD (256 * 1024) /* that a channel is given */
 
 typedef struct
 {
@@ -181,28 +182,121 @@ add_peer (Fixture *f, const gchar *peer_id)
   return fake_hub_get_channel (f->hub, peer_id);
 }
 
-/* Two peers: one after the other, each all of it, and then it ends. */
-GST_START_TEST (test_one_after_the_other)
+/* Two peers: both get it from one reading, and then it ends. */
+GST_START_TEST (test_together)
 {
   Fixture *f = fixture_new ("", "");
   g_autoptr (FakeChannel) a = add_peer (f, "a");
   g_autoptr (FakeChannel) b = add_peer (f, "b");
-  gchar id[33];
+  gchar id_a[33], id_b[33];
 
   fail_unless_equals_string (a->parent.init.protocol, RTC_FILE_PROTOCOL);
-  take_begin (f, a, SIZE, id);
-  ready (a, id, 0);
-  take_contents (f, a, id, 0, SIZE);
-  fail_unless_equals_int (fake_channel_count (b), 0);
-  take_end (a, id);
-  take_begin (f, b, SIZE, id);
-  ready (b, id, 0);
-  take_contents (f, b, id, 0, SIZE);
-  take_end (b, id);
-  expect_message (f, "rtc-file-begin", "a", NULL, NULL);
-  expect_message (f, "rtc-file-done", "a", NULL, NULL);
-  expect_message (f, "rtc-file-begin", "b", NULL, NULL);
-  expect_message (f, "rtc-file-done", "b", "id", id);
+  take_begin (f, a, SIZE, id_a);
+  take_begin (f, b, SIZE, id_b);
+  fail_unless (strcmp (id_a, id_b) != 0);
+  fake_channel_set_stalled (a, TRUE);
+  ready (a, id_a, 0);
+  take_contents (f, a, id_a, 0, AHEAD);
+  ready (b, id_b, 0);
+  take_contents (f, b, id_b, 0, AHEAD);
+  fake_channel_set_stalled (a, FALSE);
+  take_contents (f, a, id_a, AHEAD, 2 * AHEAD);
+  take_contents (f, b, id_b, AHEAD, SIZE);
+  take_contents (f, a, id_a, 2 * AHEAD, SIZE);
+  take_end (a, id_a);
+  take_end (b, id_b);
+  expect_eos (f);
+  fixture_free (f);
+}
+GST_END_TEST;
+
+static guint64
+get_stat (Fixture *f, const gchar *name)
+{
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 value = 0;
+
+  g_object_get (f->sink, "stats", &stats, NULL);
+  fail_unless (gst_structure_get_uint64 (stats, name, &value));
+  return value;
+}
+
+/* One takes nothing for a while: the other has all of it meanwhile, and nothing is kept for the one but what its
+ * channel has. One comes when the file was read already: it gets all of it, too. */
+GST_START_TEST (test_slow_and_late)
+{
+  Fixture *f = fixture_new ("", "");
+  g_autoptr (FakeChannel) slow = add_peer (f, "slow");
+  g_autoptr (FakeChannel) fast = add_peer (f, "fast");
+  g_autoptr (FakeChannel) late = NULL;
+  gchar id_slow[33], id_fast[33], id_late[33];
+
+  take_begin (f, slow, SIZE, id_slow);
+  take_begin (f, fast, SIZE, id_fast);
+  fake_channel_set_stalled (slow, TRUE);
+  ready (slow, id_slow, 0);
+  ready (fast, id_fast, 0);
+  take_contents (f, slow, id_slow, 0, AHEAD);
+  take_contents (f, fast, id_fast, 0, SIZE);
+  take_end (fast, id_fast);
+  expect_message (f, "rtc-file-begin", "slow", NULL, NULL);
+  expect_message (f, "rtc-file-begin", "fast", NULL, NULL);
+  expect_message (f, "rtc-file-done", "fast", NULL, NULL);
+  fail_unless (get_stat (f, "bytes-sent") <= SIZE + AHEAD + 65536);
+
+  late = add_peer (f, "late");
+  take_begin (f, late, SIZE, id_late);
+  ready (late, id_late, 0);
+  take_contents (f, late, id_late, 0, 3 * 1024 * 1024);
+  fake_channel_set_stalled (slow, FALSE);
+  take_contents (f, slow, id_slow, AHEAD, SIZE);
+  take_contents (f, late, id_late, 3 * 1024 * 1024, SIZE);
+  take_end (slow, id_slow);
+  take_end (late, id_late);
+  expect_eos (f);
+  fixture_free (f);
+}
+GST_END_TEST;
+
+static GstPadProbeReturn
+refuse_query (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  return GST_QUERY_TYPE (GST_PAD_PROBE_INFO_QUERY (info)) == GST_QUERY_SEEKING ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
+/* What cannot be read again goes at the pace of the slowest; who comes too late is told why there is nothing. */
+GST_START_TEST (test_read_once)
+{
+  Fixture *f = fixture_new ("", "");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (f->sink, "sink");
+  g_autoptr (FakeChannel) slow = NULL;
+  g_autoptr (FakeChannel) fast = NULL;
+  g_autoptr (FakeChannel) late = NULL;
+  RtcFileMessage *refusal;
+  gchar id_slow[33], id_fast[33], id_late[33];
+
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM, refuse_query, NULL, NULL);
+  slow = add_peer (f, "slow");
+  fast = add_peer (f, "fast");
+  take_begin (f, slow, SIZE, id_slow);
+  take_begin (f, fast, SIZE, id_fast);
+  fake_channel_set_stalled (slow, TRUE);
+  ready (slow, id_slow, 0);
+  ready (fast, id_fast, 0);
+  take_contents (f, slow, id_slow, 0, AHEAD);
+  take_contents (f, fast, id_fast, 0, 4 * 1024 * 1024);
+  fail_unless (get_stat (f, "bytes") < 5 * 1024 * 1024);
+  fake_channel_set_stalled (slow, FALSE);
+  take_contents (f, slow, id_slow, AHEAD, SIZE);
+  take_contents (f, fast, id_fast, 4 * 1024 * 1024, SIZE);
+  late = add_peer (f, "late");
+  take_begin (f, late, SIZE, id_late);
+  ready (late, id_late, 0);
+  refusal = take (late, RTC_FILE_CANCEL);
+  fail_unless (strstr (refusal->reason, "cannot be read again"), "%s", refusal->reason);
+  rtc_file_message_free (refusal);
+  take_end (slow, id_slow);
+  take_end (fast, id_fast);
   expect_eos (f);
   fixture_free (f);
 }
@@ -318,7 +412,7 @@ GST_START_TEST (test_back_pressure)
 }
 GST_END_TEST;
 
-/* From either side, and the next one gets it nonetheless. */
+/* From either side, and the others get it nonetheless. */
 GST_START_TEST (test_cancelled)
 {
   Fixture *f = fixture_new ("", "");
@@ -326,28 +420,28 @@ GST_START_TEST (test_cancelled)
   g_autoptr (FakeChannel) b = add_peer (f, "b");
   g_autoptr (FakeChannel) c = add_peer (f, "c");
   gboolean is_found;
-  gchar id[33];
+  gchar id[33], id_c[33];
 
   take_begin (f, a, SIZE, id);
+  expect_message (f, "rtc-file-begin", "a", NULL, NULL);
+  expect_message (f, "rtc-file-begin", "b", NULL, NULL);
+  expect_message (f, "rtc-file-begin", "c", NULL, NULL);
   fake_channel_set_stalled (a, TRUE);
   ready (a, id, 0);
   take_contents (f, a, id, 0, 100000);
   tell (a, (RtcFileMessage){.type = RTC_FILE_CANCEL, .code = RTC_FILE_DISK_FULL, .reason = (gchar *)"full"}, id);
+  expect_message (f, "rtc-file-failed", "a", "code", "disk-full");
   take_begin (f, b, SIZE, id);
   g_signal_emit_by_name (f->sink, "cancel", "ffffffffffffffffffffffffffffffff", &is_found);
   fail_if (is_found);
   g_signal_emit_by_name (f->sink, "cancel", id, &is_found);
   fail_unless (is_found);
   rtc_file_message_free (take (b, RTC_FILE_CANCEL));
-  take_begin (f, c, SIZE, id);
-  ready (c, id, 0);
-  take_contents (f, c, id, 0, SIZE);
-  take_end (c, id);
-  expect_message (f, "rtc-file-begin", "a", NULL, NULL);
-  expect_message (f, "rtc-file-failed", "a", "code", "disk-full");
-  expect_message (f, "rtc-file-begin", "b", NULL, NULL);
   expect_message (f, "rtc-file-failed", "b", "code", "cancelled");
-  expect_message (f, "rtc-file-begin", "c", NULL, NULL);
+  take_begin (f, c, SIZE, id_c);
+  ready (c, id_c, 0);
+  take_contents (f, c, id_c, 0, SIZE);
+  take_end (c, id_c);
   expect_message (f, "rtc-file-done", "c", NULL, NULL);
   expect_eos (f);
   fixture_free (f);
@@ -434,7 +528,9 @@ datachannelsinkfiles_suite (void)
 
   fake_rtcbin_register ();
   suite_add_tcase (suite, tests);
-  tcase_add_test (tests, test_one_after_the_other);
+  tcase_add_test (tests, test_together);
+  tcase_add_test (tests, test_slow_and_late);
+  tcase_add_test (tests, test_read_once);
   tcase_add_test (tests, test_goes_on);
   tcase_add_test (tests, test_replaced);
   tcase_add_test (tests, test_goes_on_at_the_end);
