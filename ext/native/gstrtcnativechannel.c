@@ -60,6 +60,8 @@ channel_send (GstRtcChannel *base, gboolean is_text, GBytes *message, GError **e
   limit = self->data->max_message_size;
   closing = self->close_wanted;
   if (!closing && size <= limit) {
+    if (!self->outbox)
+      self->outbox = g_steal_pointer (&self->spare);
     if (!self->outbox) {
       self->outbox = g_array_sized_new (FALSE, FALSE, sizeof (GstRtcNativeMessage), OUTBOX);
       g_array_set_clear_func (self->outbox, clear_message);
@@ -174,6 +176,7 @@ channel_free (GstRtcChannel *base)
   GstRtcNativeChannel *self = (GstRtcNativeChannel *)base;
 
   g_clear_pointer (&self->outbox, g_array_unref);
+  g_clear_pointer (&self->spare, g_array_unref);
   gst_rtc_native_data_unref (self->data);
   g_free (self);
 }
@@ -318,7 +321,12 @@ send_messages (GstRtcNativeChannel *self, GArray *messages)
   if (error && error->code == RTC_DATA_ERROR_TOO_LARGE && self->channel)
     rtc_data_channel_fail (self->channel, error, self->data->now);
   g_clear_error (&error);
-  g_array_unref (messages);
+  g_array_set_size (messages, 0);
+  g_mutex_lock (&self->data->lock);
+  if (!self->spare)
+    self->spare = g_steal_pointer (&messages);
+  g_mutex_unlock (&self->data->lock);
+  g_clear_pointer (&messages, g_array_unref);
 }
 
 /* The peer closes it. What was sent before anybody could know that goes out first. */

@@ -20,6 +20,7 @@ typedef struct
 
   /* under data->lock */
   GArray *outbox; /* of GstRtcNativeMessage, not handed to the engine; NULL: none */
+  GArray *spare; /* an empty one, to be used again; NULL: there is none */
   gsize outbox_bytes;
   gsize queued; /* bytes that wait in the engine */
   gsize low; /* threshold */

@@ -105,6 +105,8 @@ gst_rtc_poll_new (GstRtcLoop *loop, GError **error)
   }
   g_source_add_unix_fd (&self->source, self->epoll, G_IO_IN);
   g_source_set_static_name (&self->source, "rtclink-epoll");
+  /* Else GLib takes the descriptor away for each dispatch, and wakes the loop for that twice. */
+  g_source_set_can_recurse (&self->source, TRUE);
   g_source_attach (&self->source, gst_rtc_loop_get_context (loop));
   return self;
 }

@@ -14,6 +14,7 @@ typedef struct
 {
   gboolean is_text;
   GBytes *message;
+  gsize size; /* of it: GBytes that were sent a while ago are in no cache any more */
 } Entry;
 
 struct _RtcDataLog
@@ -54,25 +55,19 @@ rtc_data_log_free (RtcDataLog *self)
   g_free (self);
 }
 
-static gsize
-get_cost (GBytes *message)
-{
-  return g_bytes_get_size (message) + OVERHEAD;
-}
-
 gboolean
 rtc_data_log_add (RtcDataLog *self, gboolean is_text, GBytes *message)
 {
-  gsize cost = get_cost (message);
+  gsize cost = g_bytes_get_size (message) + OVERHEAD;
   Entry *entry;
 
   if (self->entries.length > 0 && (self->bytes >= self->max_bytes || cost > self->max_bytes - self->bytes))
     return FALSE;
   entry = g_new (Entry, 1);
-  *entry = (Entry){is_text, g_bytes_ref (message)};
+  *entry = (Entry){is_text, g_bytes_ref (message), g_bytes_get_size (message)};
   g_queue_push_tail (&self->entries, entry);
   self->bytes += cost;
-  self->unsent += g_bytes_get_size (message);
+  self->unsent += entry->size;
   if (!self->next)
     self->next = self->entries.tail;
   return TRUE;
@@ -88,7 +83,7 @@ rtc_data_log_next (RtcDataLog *self, gboolean *is_text)
   entry = self->next->data;
   self->next = self->next->next;
   self->sent++;
-  self->unsent -= g_bytes_get_size (entry->message);
+  self->unsent -= entry->size;
   self->ever_sent = MAX (self->ever_sent, self->sent);
   *is_text = entry->is_text;
   return entry->message;
@@ -101,11 +96,11 @@ drop (RtcDataLog *self, guint64 delivered)
     Entry *entry;
 
     if (self->next == self->entries.head) {
-      self->unsent -= g_bytes_get_size (((Entry *)self->next->data)->message);
+      self->unsent -= ((Entry *)self->next->data)->size;
       self->next = self->next->next;
     }
     entry = g_queue_pop_head (&self->entries);
-    self->bytes -= get_cost (entry->message);
+    self->bytes -= entry->size + OVERHEAD;
     entry_free (entry);
     self->first++;
   }
@@ -162,7 +157,7 @@ rtc_data_log_get_unsent (const RtcDataLog *self)
 gsize
 rtc_data_log_get_next_size (const RtcDataLog *self)
 {
-  return self->next ? g_bytes_get_size (((const Entry *)self->next->data)->message) : 0;
+  return self->next ? ((const Entry *)self->next->data)->size : 0;
 }
 
 guint64

@@ -232,6 +232,7 @@ typedef struct
   GstRtcSrcMessage *message; /* NULL: the deadman's */
   RtcDeadmanVerdict verdict;
   gboolean is_link, is_eos;
+  gint64 now; /* monotonic */
   gint64 age; /* of the last message before, microseconds; -1: there was none */
 } Next;
 
@@ -241,8 +242,8 @@ look (GstDataChannelSrc *self, Next *next)
 {
   gint64 now = g_get_monotonic_time ();
 
-  *next = (Next){.age = rtc_deadman_get_age (&self->deadman, now)};
-  next->message = gst_rtc_src_pop (self);
+  *next = (Next){.now = now, .age = rtc_deadman_get_age (&self->deadman, now)};
+  next->message = gst_rtc_src_pop (self, now);
   if (next->message) {
     next->verdict = rtc_deadman_take_message (&self->deadman, next->message->arrival, now);
     return TRUE;
@@ -313,18 +314,15 @@ make_caps (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *i
 static gboolean
 is_current (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *init)
 {
-  const GstStructure *s;
-
-  if (!self->current || self->is_text != is_text)
-    return FALSE;
-  s = gst_caps_get_structure (self->current, 0);
-  return g_strcmp0 (gst_structure_get_string (s, "label"), init->label ? init->label : "") == 0
-      && g_strcmp0 (gst_structure_get_string (s, "protocol"), init->protocol ? init->protocol : "") == 0;
+  return self->current && self->is_text == is_text
+      && g_strcmp0 (self->current_label, init->label ? init->label : "") == 0
+      && g_strcmp0 (self->current_protocol, init->protocol ? init->protocol : "") == 0;
 }
 
 static gboolean
 set_caps (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *init)
 {
+  const GstStructure *s;
   GstCaps *caps;
   gboolean is_good = TRUE;
 
@@ -335,6 +333,9 @@ set_caps (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *in
   if (!self->current || !gst_caps_is_equal (caps, self->current)) {
     is_good = gst_base_src_set_caps (GST_BASE_SRC (self), caps);
     gst_caps_replace (&self->current, caps);
+    s = gst_caps_get_structure (self->current, 0);
+    self->current_label = gst_structure_get_string (s, "label");
+    self->current_protocol = gst_structure_get_string (s, "protocol");
   }
   gst_caps_unref (caps);
   return is_good;
@@ -419,9 +420,7 @@ make_buffer (GstDataChannelSrc *self, const GstRtcSrcMessage *message, gint64 wa
 
   *buffer = g_bytes_get_size (bytes) > 0 ? gst_buffer_new_wrapped_bytes (bytes) : gst_buffer_new ();
   GST_BUFFER_PTS (*buffer) = running_time (self, waited);
-  gst_structure_set (gst_rtc_peer_meta_add (*buffer), "peer-id", G_TYPE_STRING, channel->peer_id, "label",
-      G_TYPE_STRING, channel->init.label, "protocol", G_TYPE_STRING, channel->init.protocol, "channel-id", G_TYPE_INT,
-      gst_rtc_channel_get_id (channel), NULL);
+  gst_rtc_peer_meta_write (*buffer, channel->peer_id, &channel->init, gst_rtc_channel_get_id (channel));
   if (captured >= 0)
     add_sender_time (self, *buffer, message, captured);
   g_bytes_unref (bytes);
@@ -469,7 +468,7 @@ gst_data_channel_src_create (GstPushSrc *src, GstBuffer **buffer)
     if (next.verdict == RTC_DEADMAN_LOST || next.verdict == RTC_DEADMAN_BACK)
       tell_deadman (self, &next);
     if (next.message) {
-      gint64 waited = MAX (g_get_monotonic_time () - next.message->arrival, 0);
+      gint64 waited = MAX (next.now - next.message->arrival, 0);
 
       flow = make_buffer (self, next.message, waited, buffer);
       g_mutex_lock (&self->lock);

@@ -70,6 +70,7 @@ struct _GstDataChannelSrc
   guint attached; /* 0: not */
   gboolean is_text; /* what came last */
   GstCaps *current; /* NULL: none were set */
+  const gchar *current_label, *current_protocol; /* in it */
 };
 
 /* A channel. The listener has a reference. */
@@ -103,8 +104,8 @@ void gst_rtc_src_on_file (GstElement *src, GstRtcChannel *channel, const gchar *
 /* For SRC's field. (transfer full) */
 GPtrArray *gst_rtc_src_new_links (void);
 
-/* The next message that waits; NULL: none. (transfer full) With the lock. */
-GstRtcSrcMessage *gst_rtc_src_pop (GstDataChannelSrc *self);
+/* The next message that waits NOW (monotonic); NULL: none. (transfer full) With the lock. */
+GstRtcSrcMessage *gst_rtc_src_pop (GstDataChannelSrc *self, gint64 now);
 
 /* Tells channels what became of their messages. With the lock, which it gives up meanwhile. */
 void gst_rtc_src_settle_locked (GstDataChannelSrc *self);

@@ -125,9 +125,9 @@ gst_rtc_src_settle_locked (GstDataChannelSrc *self)
 }
 
 GstRtcSrcMessage *
-gst_rtc_src_pop (GstDataChannelSrc *self)
+gst_rtc_src_pop (GstDataChannelSrc *self, gint64 now)
 {
-  return rtc_data_queue_pop (self->queue, g_get_monotonic_time ());
+  return rtc_data_queue_pop (self->queue, now);
 }
 
 static void
@@ -147,7 +147,7 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
   GstDataChannelSrc *self = link->src;
   gsize size = g_bytes_get_size (bytes);
   RtcDataPush result = RTC_DATA_PUSH_DROPPED;
-  gboolean is_warned = FALSE;
+  gboolean is_warned = FALSE, is_awaited;
   GstRtcSrcMessage *message;
   gint64 deadline;
 
@@ -161,7 +161,7 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
   message = g_new (GstRtcSrcMessage, 1);
   *message = (GstRtcSrcMessage){link_ref (link), g_bytes_ref (bytes), is_text, arrival};
   link->unread += size;
-  result = rtc_data_queue_push (self->queue, message, size, g_get_monotonic_time (), arrival, &deadline);
+  result = rtc_data_queue_push (self->queue, message, size, arrival, arrival, &deadline);
   if (result == RTC_DATA_PUSH_WAIT) {
     rtc_data_queue_count_dropped (self->queue, size);
     is_warned = !self->told_full;
@@ -169,10 +169,12 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
   }
   if (result != RTC_DATA_PUSH_TAKEN)
     gst_rtc_src_message_free (message);
-  if (self->is_waiting)
-    g_cond_signal (&self->changed);
+  is_awaited = self->is_waiting;
   gst_rtc_src_settle_locked (self);
   g_mutex_unlock (&self->lock);
+  /* Not under the lock, which it would want at once. */
+  if (is_awaited)
+    g_cond_signal (&self->changed);
   if (is_warned)
     warn_full (self, channel);
 }

@@ -31,6 +31,23 @@ gst_rtc_peer_meta_add (GstBuffer *buffer)
   return gst_custom_meta_get_structure (meta);
 }
 
+void
+gst_rtc_peer_meta_write (GstBuffer *buffer, const gchar *peer_id, const GstRtcChannelInit *init, gint channel_id)
+{
+  static const gchar *const names[] = {"peer-id", "label", "protocol", "channel-id"};
+  static GQuark quarks[G_N_ELEMENTS (names)];
+  static gsize known = 0;
+  GstCustomMeta *meta = gst_buffer_add_custom_meta (buffer, GST_RTC_PEER_META_NAME);
+
+  if (g_once_init_enter (&known)) {
+    for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+      quarks[i] = g_quark_from_static_string (names[i]);
+    g_once_init_leave (&known, 1);
+  }
+  gst_structure_id_set (gst_custom_meta_get_structure (meta), quarks[0], G_TYPE_STRING, peer_id, quarks[1],
+      G_TYPE_STRING, init->label, quarks[2], G_TYPE_STRING, init->protocol, quarks[3], G_TYPE_INT, channel_id, NULL);
+}
+
 const gchar *
 gst_rtc_peer_meta_get (GstBuffer *buffer, const gchar *field)
 {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <gst/gst.h>
+#include "base/gstrtcchannel.h"
 
 G_BEGIN_DECLS
 
@@ -20,6 +20,9 @@ void gst_rtc_peer_meta_register (void);
 
 /* BUFFER's, which is added when it has none; BUFFER is writable. (transfer none) */
 GstStructure *gst_rtc_peer_meta_add (GstBuffer *buffer);
+
+/* The fields of a message on a channel of INIT, to BUFFER that has no such meta yet. */
+void gst_rtc_peer_meta_write (GstBuffer *buffer, const gchar *peer_id, const GstRtcChannelInit *init, gint channel_id);
 
 /* A string of BUFFER's; NULL: there is none. (transfer none) */
 const gchar *gst_rtc_peer_meta_get (GstBuffer *buffer, const gchar *field);

@@ -63,18 +63,13 @@ tell_end (GstRtcLasting *self, const GError *error)
   self->events->over (self, error, self->user_data);
 }
 
-/* One thread delivers at a time, so that what came on two parts stays in order. */
+/* One thread delivers at a time, so that what came on two parts stays in order. It has set DELIVERING. Under the lock,
+ * which is released in between. */
 static void
-deliver (GstRtcLasting *self)
+deliver_queued (GstRtcLasting *self)
 {
   GstRtcLastingIncoming *item;
 
-  g_mutex_lock (&self->lock);
-  if (self->delivering) {
-    g_mutex_unlock (&self->lock);
-    return;
-  }
-  self->delivering = TRUE;
   while ((item = g_queue_pop_head (&self->incoming))) {
     g_mutex_unlock (&self->lock);
     if (item->message)
@@ -85,7 +80,40 @@ deliver (GstRtcLasting *self)
     g_mutex_lock (&self->lock);
   }
   self->delivering = FALSE;
+}
+
+static void
+deliver (GstRtcLasting *self)
+{
+  g_mutex_lock (&self->lock);
+  if (!self->delivering) {
+    self->delivering = TRUE;
+    deliver_queued (self);
+  }
   g_mutex_unlock (&self->lock);
+}
+
+/* Now, or behind what others deliver. Under the lock, which is released in between. */
+static void
+deliver_message (GstRtcLasting *self, gboolean is_text, GBytes *message, gint64 arrival)
+{
+  GstRtcLastingIncoming *item;
+
+  if (!self->delivering && g_queue_is_empty (&self->incoming)) {
+    self->delivering = TRUE;
+    g_mutex_unlock (&self->lock);
+    gst_rtc_channel_deliver (&self->parent, is_text, message, arrival);
+    g_mutex_lock (&self->lock);
+    deliver_queued (self);
+    return;
+  }
+  item = g_new (GstRtcLastingIncoming, 1);
+  *item = (GstRtcLastingIncoming){g_bytes_ref (message), is_text, arrival, NULL};
+  g_queue_push_tail (&self->incoming, item);
+  if (!self->delivering) {
+    self->delivering = TRUE;
+    deliver_queued (self);
+  }
 }
 
 static void
@@ -95,22 +123,17 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *message, gint64 ar
   GstRtcLasting *self = part->lasting;
   gsize size = g_bytes_get_size (message);
   gint64 before, after;
-  GstRtcLastingIncoming *item;
 
   g_mutex_lock (&self->lock);
   before = rtc_data_tally_get_deadline (&self->tally);
-  if (self->over || !part->taken_as
-      || !rtc_data_tally_take (&self->tally, part->taken_as, size, g_get_monotonic_time ())) {
+  if (self->over || !part->taken_as || !rtc_data_tally_take (&self->tally, part->taken_as, size, arrival)) {
     g_mutex_unlock (&self->lock);
     return;
   }
   after = rtc_data_tally_get_deadline (&self->tally);
   self->bytes_received += size;
-  item = g_new (GstRtcLastingIncoming, 1);
-  *item = (GstRtcLastingIncoming){g_bytes_ref (message), is_text, arrival, NULL};
-  g_queue_push_tail (&self->incoming, item);
+  deliver_message (self, is_text, message, arrival);
   g_mutex_unlock (&self->lock);
-  deliver (self);
   if (before < 0 || after == 0)
     self->events->due (self, after == 0, self->user_data);
 }
