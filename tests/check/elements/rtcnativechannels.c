@@ -263,6 +263,18 @@ GST_START_TEST (any_thread_may_send)
 }
 GST_END_TEST;
 
+/* It is told after the state has changed, by another thread. */
+static gboolean
+was_told_of_the_link (TestChannel *channel)
+{
+  gboolean told;
+
+  g_mutex_lock (&channel->lock);
+  told = g_error_matches (channel->error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK);
+  g_mutex_unlock (&channel->lock);
+  return told;
+}
+
 /* Who is left is told why, also of what had not begun. */
 GST_START_TEST (the_end_is_told)
 {
@@ -277,11 +289,8 @@ GST_START_TEST (the_end_is_told)
   late = transport_pair_open (pair, 1, "b", NULL);
   transport_pair_close (pair, 0);
   fail_unless (test_channel_is (mine, GST_RTC_CHANNEL_CLOSED));
-  transport_wait (
-      test_channel_is (theirs, GST_RTC_CHANNEL_CLOSED) && test_channel_is (late, GST_RTC_CHANNEL_CLOSED), 10);
-  fail_unless (g_error_matches (mine->error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK));
-  fail_unless (g_error_matches (theirs->error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK));
-  fail_unless (g_error_matches (late->error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK));
+  transport_wait (was_told_of_the_link (mine) && was_told_of_the_link (theirs) && was_told_of_the_link (late), 10);
+  fail_unless (test_channel_is (theirs, GST_RTC_CHANNEL_CLOSED) && test_channel_is (late, GST_RTC_CHANNEL_CLOSED));
   transport_pair_free (pair);
 }
 GST_END_TEST;
