@@ -32,7 +32,8 @@ SLOW = ["browser", "peers", "bench", "soak", "hostile"]
 EVERYTHING = [f"--no-suite={suite}" for suite in NOT_SANITIZED]
 SANITIZERS = {
     "asan": ("address,undefined", {"asan": EVERYTHING, "leaks": ["--suite=core"]}),
-    "tsan": ("thread", {"tsan": EVERYTHING}),
+    # The machines, and what tests them, have no thread.
+    "tsan": ("thread", {"tsan": [*EVERYTHING, "--no-suite=native"]}),
 }
 
 # cases in what a test printed: TAP's, and those of libcheck (GstCheck)
