@@ -37,6 +37,11 @@ on_link (gboolean is_up, const GError *error, gpointer user_data)
     GST_INFO_OBJECT (self->t->base.bin, "data channels %s%s%s", is_up ? "can be used" : "are over", error ? ": " : "",
         error ? error->message : "");
   self->is_over |= !is_up;
+  if (is_up) {
+    g_mutex_lock (&self->lock);
+    self->max_message_size = MIN (self->max_message_size, rtc_data_get_peer_max_message_size (self->engine));
+    g_mutex_unlock (&self->lock);
+  }
   if (error && !self->end)
     self->end = gst_rtc_native_channel_error_new (error);
 }

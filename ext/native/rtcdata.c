@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+/* Some take longer messages than their window is, part by part. */
+#define MIN_LIMIT (1024 * 1024)
 #define MIN_MESSAGE_SIZE 65536
 
 GQuark
@@ -192,6 +194,35 @@ refuse_beyond (RtcDataChannel *channel)
           (gint)channel->data->n_streams - 1, channel->id));
 }
 
+/* Who names a limit beyond all reason, or none, has one nevertheless: Firefox says 1 GiB, and ends the association when
+ * messages that are not complete fill its window of 16 MiB. */
+static void
+look_at_the_peer (RtcData *self)
+{
+  self->peer_holds = rtc_sctp_get_peer_buffer (self->sctp) / 4 * 3;
+  if (self->peer_max_message_size > RTC_DATA_MAX_MESSAGE_SIZE)
+    self->peer_max_message_size = MIN (self->peer_max_message_size, MAX (self->peer_holds, MIN_LIMIT));
+}
+
+/* What was sent before that was known. */
+static gboolean
+refuse_too_large (RtcDataChannel *channel)
+{
+  guint64 limit = channel->data->peer_max_message_size;
+
+  for (GList *l = channel->queue.head; l; l = l->next) {
+    if (((RtcDataMessage *)l->data)->size <= limit)
+      continue;
+    rtc_data_begin_close (channel,
+        g_error_new (RTC_DATA_ERROR, RTC_DATA_ERROR_TOO_LARGE,
+            "A message of %" G_GSIZE_FORMAT
+            " bytes was sent before the peer was connected, which takes %" G_GUINT64_FORMAT ": send it in parts",
+            ((RtcDataMessage *)l->data)->size, limit));
+    return TRUE;
+  }
+  return FALSE;
+}
+
 /* SCTP's events. */
 
 static void
@@ -211,6 +242,7 @@ on_up (guint streams, gboolean interleaving, gpointer user_data)
   self->is_up = TRUE;
   self->interleaving = interleaving;
   self->n_streams = MIN (streams, RTC_SCTP_STREAMS);
+  look_at_the_peer (self);
   self->events->link (TRUE, NULL, self->user_data);
   /* Applications may close some meanwhile, which is why they are kept until the outermost call returns. */
   channels = g_ptr_array_copy (self->channels, NULL, NULL);
@@ -221,7 +253,7 @@ on_up (guint streams, gboolean interleaving, gpointer user_data)
       continue;
     if (channel->id >= (gint)self->n_streams)
       refuse_beyond (channel);
-    else
+    else if (!refuse_too_large (channel))
       identify (channel);
     if (channel->state == RTC_DATA_CONNECTING)
       rtc_data_set_state (channel, RTC_DATA_OPEN);

@@ -191,7 +191,8 @@ const RtcDataChannelInit *rtc_data_channel_get_init (RtcDataChannel *channel);
 void rtc_data_channel_set_user_data (RtcDataChannel *channel, gpointer user_data);
 gpointer rtc_data_channel_get_user_data (RtcDataChannel *channel);
 
-/* The biggest message that the peer takes; G_MAXUINT64: any. */
+/* The biggest message that the peer takes; G_MAXUINT64: any. It may become less when the association is up: one that
+ * names more than RTC_DATA_MAX_MESSAGE_SIZE takes no more than it can hold. */
 guint64 rtc_data_get_peer_max_message_size (RtcData *data);
 
 /* For stats. FALSE before start(). */

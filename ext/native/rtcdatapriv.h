@@ -66,6 +66,7 @@ struct _RtcData
   gboolean is_client, is_up, is_over, interleaving;
   guint n_streams;
   guint64 peer_max_message_size;
+  gsize peer_holds; /* of messages that are not complete: what may be begun for it at once */
   gint64 now;
 
   GPtrArray *channels; /* all that are not closed */

@@ -9,6 +9,8 @@
 #define MS 1000
 /* A piece of a long message, where others may go between. */
 #define PIECE (16 * 1024)
+/* A message that is so short, compared with what the peer holds, waits for no other. */
+#define SMALL_PART 16
 /* What a message costs besides its bytes, so that channels of tiny ones do not count as idle. */
 #define MESSAGE_COST 64
 
@@ -212,18 +214,46 @@ rtc_data_channel_drop_oldest (RtcDataChannel *channel)
   return -1;
 }
 
+/* Bytes of messages that are begun, as a whole: the peer has to hold them until they are complete. */
+static gsize
+count_begun (RtcData *self)
+{
+  gsize sum = 0;
+
+  for (guint i = 0; i < self->active->len; i++) {
+    const RtcDataMessage *message = g_queue_peek_head (&((RtcDataChannel *)g_ptr_array_index (self->active, i))->queue);
+
+    if (is_begun (message))
+      sum += message->size;
+  }
+  return sum;
+}
+
+/* Long ones wait for each other where the peer could not hold them all. */
+static gboolean
+may_begin (RtcDataChannel *channel, gsize begun)
+{
+  RtcData *self = channel->data;
+  const RtcDataMessage *message = g_queue_peek_head (&channel->queue);
+
+  return begun == 0 || is_begun (message) || message->size <= self->peer_holds / SMALL_PART
+      || begun + message->size <= self->peer_holds;
+}
+
 /* The one that had the least, by its priority. */
 static RtcDataChannel *
 pick (RtcData *self)
 {
   RtcDataChannel *best = NULL;
+  gsize begun;
 
   if (self->begun)
     return self->begun->is_blocked ? NULL : self->begun;
+  begun = count_begun (self);
   for (guint i = 0; i < self->active->len; i++) {
     RtcDataChannel *channel = g_ptr_array_index (self->active, i);
 
-    if (channel->state == RTC_DATA_CONNECTING || channel->id < 0 || channel->is_blocked)
+    if (channel->state == RTC_DATA_CONNECTING || channel->id < 0 || channel->is_blocked || !may_begin (channel, begun))
       continue;
     if (!best || channel->virtual_time < best->virtual_time)
       best = channel;

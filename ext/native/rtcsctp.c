@@ -92,6 +92,12 @@ rtc_sctp_close (RtcSctp *self)
   end (self);
 }
 
+gsize
+rtc_sctp_get_peer_buffer (RtcSctp *self)
+{
+  return self->peer_buffer;
+}
+
 /* What comes. */
 
 static void

@@ -104,6 +104,9 @@ void rtc_sctp_flush (RtcSctp *sctp, gint64 now);
  * something more urgent can overtake it. */
 gsize rtc_sctp_get_room (RtcSctp *sctp, gint64 now);
 
+/* What the peer keeps at most of what it cannot deliver yet, as it said at the beginning. 0: not up yet. */
+gsize rtc_sctp_get_peer_buffer (RtcSctp *sctp);
+
 /* Bytes of a message that one packet has: parts of a message should be multiples of it. */
 gsize rtc_sctp_get_fragment_size (RtcSctp *sctp);
 

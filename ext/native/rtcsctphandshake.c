@@ -148,7 +148,7 @@ meet (RtcSctp *self, const Hello *hello)
     return;
   self->knows_peer = TRUE;
   self->peer_tag = hello->tag;
-  self->peer_window = hello->window;
+  self->peer_window = self->peer_buffer = hello->window;
   self->seen_tsn = self->highest_tsn = hello->tsn - 1;
   self->told_window = RTC_SCTP_BUFFER;
   self->next_peer_request = hello->tsn;

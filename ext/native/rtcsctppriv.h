@@ -210,7 +210,7 @@ struct _RtcSctp
   guint n_flying;
   guint32 flying_first, flying_last; /* TSNs */
   gsize flight, waiting; /* bytes */
-  gsize peer_window;
+  gsize peer_window, peer_buffer; /* the second: what it was at the beginning */
   gboolean peer_is_full; /* it said that it takes nothing; what is sent asks whether it does again */
 
   /* what was lost, and when to send it again (RFC 8985 and 9002 in the terms of RFC 9260) */

@@ -321,6 +321,57 @@ the_peers_limit_is_kept (void)
   end (wire);
 }
 
+/* Who says that it takes anything takes what it can hold; what was sent before that was known closes its channel. */
+static void
+a_peer_without_a_limit_has_one (void)
+{
+  const gsize limit = RTC_SCTP_BUFFER / 4 * 3;
+  Wire *wire = begin (8, TRUE);
+  g_autoptr (GBytes) message = wire_message (1, limit + 1);
+  g_autoptr (GBytes) largest = wire_message (2, limit);
+  RtcDataChannel *channel;
+  g_autoptr (GError) error = NULL;
+
+  rtc_data_start (wire->ends[0].data, TRUE, 5000, 5000, 0, wire->now);
+  channel = rtc_data_open (wire->ends[0].data, &(RtcDataChannelInit)RTC_DATA_CHANNEL_INIT, wire->now, &error);
+  g_assert_no_error (error);
+  wire_send (channel, FALSE, message, wire->now);
+  wire_connect (wire);
+  wire_run (wire, SECOND);
+  g_assert_cmpuint (came->len, ==, 0);
+  g_assert_cmpuint (rtc_data_get_peer_max_message_size (wire->ends[0].data), ==, limit);
+  channel = wire_open (wire, 0, NULL, NULL);
+  g_assert_false (rtc_data_channel_send (channel, FALSE, message, wire->now, &error));
+  g_assert_error (error, RTC_DATA_ERROR, RTC_DATA_ERROR_TOO_LARGE);
+  wire_send (channel, FALSE, largest, wire->now);
+  wire_run_until (wire, so_many_came, GUINT_TO_POINTER (1), 10 * SECOND);
+  g_assert_true (g_bytes_equal (came->pdata[0], largest));
+  end (wire);
+}
+
+/* More than a peer could hold if all of them were begun; a short one goes between, all the same. */
+static void
+many_long_messages_arrive (void)
+{
+  const guint n = 6;
+  Wire *wire = begin (9, TRUE);
+  g_autoptr (GBytes) message = wire_message (1, 12 * 1024 * 1024);
+  g_autoptr (GBytes) small = wire_message (2, 65536);
+  RtcDataChannel *channel = NULL;
+
+  wire_connect (wire);
+  wire->rate = 100 * 1000 * 1000;
+  for (guint i = 0; i < n; i++)
+    wire_send (wire_open (wire, 0, NULL, NULL), FALSE, message, wire->now);
+  channel = wire_open (wire, 0, NULL, NULL);
+  wire_send (channel, FALSE, small, wire->now);
+  wire_run_until (wire, so_many_came, GUINT_TO_POINTER (n + 1), 60 * SECOND);
+  g_assert_cmpuint (g_bytes_get_size (came->pdata[0]), ==, 65536);
+  for (guint i = 1; i <= n; i++)
+    g_assert_true (g_bytes_equal (came->pdata[i], message));
+  end (wire);
+}
+
 static void
 a_peer_leaves_in_mid_message (void)
 {
@@ -479,6 +530,8 @@ main (int argc, char **argv)
   g_test_add_func ("/data/an_id_is_used_again", an_id_is_used_again);
   g_test_add_func ("/data/ids_out_of_range_are_refused", ids_out_of_range_are_refused);
   g_test_add_func ("/data/a_hundred_at_once", a_hundred_at_once);
+  g_test_add_func ("/data/a_peer_without_a_limit_has_one", a_peer_without_a_limit_has_one);
+  g_test_add_func ("/data/many_long_messages_arrive", many_long_messages_arrive);
   g_test_add_func ("/data/reliability_is_what_was_asked_for", reliability_is_what_was_asked_for);
   g_test_add_func ("/data/a_short_message_does_not_wait_for_long_ones", a_short_message_does_not_wait_for_long_ones);
   g_test_add_func ("/data/the_queue_is_bounded_and_says_when_it_is_low", the_queue_is_bounded_and_says_when_it_is_low);
