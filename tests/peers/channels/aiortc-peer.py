@@ -9,7 +9,6 @@ import sys
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 TEXTS = ["früh ☂", ""]
-LIMIT = 65536  # what aiortc takes, and therefore what may be sent back to it
 
 
 def say(message):
@@ -45,7 +44,7 @@ class Own:
         self.channel.on("message", self.on_message)
 
     def send(self, largest):
-        sizes = self.init["sizes"] + [largest] * self.init.get("largest", False)
+        sizes = self.init["sizes"] + ([min(largest, self.init["largest"])] if "largest" in self.init else [])
         self.wanted = TEXTS + [binary(size) for size in sizes]
         for message in list(self.wanted):
             self.channel.send(message)
@@ -92,7 +91,7 @@ async def main():
             if not offers:
                 await pc.setLocalDescription(await pc.createAnswer())
                 say({"type": "answer", "sdp": pc.localDescription.sdp})
-            say({"limit": LIMIT})
+            say({"limit": pc.sctp.getCapabilities().maxMessageSize})
         elif "send" in message:
             for one in own:
                 one.send(message["send"])

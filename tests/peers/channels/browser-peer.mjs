@@ -53,7 +53,7 @@ function play(offers) {
     own.push(one);
   };
   const send = ({ init, channel }, largest) => {
-    const sizes = init.largest ? [...init.sizes, largest] : init.sizes;
+    const sizes = init.largest ? [...init.sizes, Math.min(init.largest, largest)] : init.sizes;
     const messages = [...texts, ...sizes.map(binary)];
     own.find((one) => one.channel === channel).wanted = [...messages];
     for (const message of messages) channel.send(message);
@@ -80,8 +80,8 @@ function play(offers) {
     } else if (message.sdp) {
       await pc.setRemoteDescription(message);
       if (!offers) await describe();
-      // Firefox says that it takes 1 GiB, and aborts when more than its window of 16 MiB waits for an end.
-      say({ limit: Math.min(pc.sctp.maxMessageSize, 4 << 20) });
+      // Of more than 8 MiB Firefox 153 never sends anything, though it takes them.
+      say({ limit: Math.min(pc.sctp.maxMessageSize, 8 << 20) });
     } else if (message.send) {
       own.forEach((one) => send(one, message.send));
     } else if (message.close) {

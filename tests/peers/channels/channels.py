@@ -13,9 +13,9 @@ standard input. From here:
 
   {"own": [..], "negotiated": [..]}  first: the channels to be opened, in the words of the W3C, and those of the other's
                                    that are opened by both; with "sizes" of binary messages, and "largest", if one as
-                                   large as it may be is to be among them
+                                   large as it may be, and as this says, is to be among them
   {"send": BYTES}                  on each own channel: two texts, one of them empty, binary messages of its "sizes" and,
-                                   if "largest", one of BYTES
+                                   if "largest", one of BYTES or of that, whichever is less
   {"refuse": BYTES}                to NATIVE: try to send one of so many
   {"close": true}                  close the own channels
 
@@ -25,7 +25,7 @@ And from them:
   {"open": "LABEL"}                one that was opened here is open
   {"opened": "LABEL", "settings": {..}}
                                    the other opened one in-band; how it looks from here (null: cannot be asked)
-  {"limit": BYTES}                 PEER, when it knows the other's description: the largest message that it would send
+  {"limit": BYTES}                 when it is known: the largest message that this side would send
   {"echoed": "LABEL"}              all that was sent on the own channel came back
   {"refused": BYTES}               NATIVE
   {"closed": "LABEL"}
@@ -37,7 +37,6 @@ opened it, and both ends know of it.
 
 import json
 import queue
-import re
 import subprocess
 import sys
 import threading
@@ -49,12 +48,12 @@ SMALL = [0, 1, 1200]
 
 DEFAULTS = {"protocol": "", "ordered": True, "maxRetransmits": None, "maxPacketLifeTime": None}
 MODES = {
-    "reliable": {"protocol": "früh ☂", "sizes": SIZES, "largest": True},
-    "unordered": {"ordered": False, "sizes": SIZES, "largest": True},
+    "reliable": {"protocol": "früh ☂", "sizes": SIZES, "largest": LARGEST},
+    "unordered": {"ordered": False, "sizes": SIZES, "largest": 262144},
     "retransmits": {"ordered": False, "maxRetransmits": 3, "sizes": SMALL},
     "lifetime": {"maxPacketLifeTime": 40000, "sizes": SMALL},
     "ordered-retransmits": {"maxRetransmits": 65535, "sizes": SMALL},
-    "negotiated": {"negotiated": True, "sizes": SIZES, "largest": True},
+    "negotiated": {"negotiated": True, "sizes": SIZES, "largest": 262144},
 }
 
 
@@ -84,7 +83,6 @@ class Side:
         self.happened = set()
         self.opened = {}
         self.limit = None
-        self.accepts = None
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, args=(events,), daemon=True).start()
         self.tell({"own": self.own, "negotiated": negotiated(self.other)})
@@ -111,12 +109,6 @@ class Side:
         if "limit" in message:
             self.limit = message["limit"]
         self.happened |= {(key, value) for key, value in message.items() if isinstance(value, (str, int))}
-
-    def take_sdp(self, sdp):
-        found = re.search(r"^a=max-message-size:(\d+)", sdp, re.M)
-        self.accepts = int(found[1]) if found else 65536
-        if self.accepts == 0:
-            self.accepts = LARGEST
 
     def check_settings(self):
         """The other's channels look as the other has opened them."""
@@ -153,7 +145,6 @@ class Exchange:
             missing = {side.name: wanted - side.happened for side, wanted in what.items()}
             raise Failed(f"still missing after {PATIENCE} s: {missing}") from None
         if "sdp" in message:
-            side.take_sdp(message["sdp"])
             (self.peer if side is self.native else self.native).tell(message)
             return
         print(side.name, message)
@@ -169,16 +160,16 @@ class Exchange:
         self.wait({side: side.all_open() for side in both})
         for side in both:
             side.check_settings()
-        while self.peer.limit is None:
-            self._take({self.peer: {("limit", "...")}})
-        largest = min(LARGEST, self.peer.limit, self.peer.accepts)
+        while any(side.limit is None for side in both):
+            self._take({side: {("limit", "..")} for side in both})
+        largest = min(LARGEST, *(side.limit for side in both))
         print(f"the largest message is {largest}")
         for side in both:
             side.tell({"send": largest})
         self.wait({side: {("echoed", init["label"]) for init in side.own} for side in both})
-        if self.peer.accepts < LARGEST:
-            self.native.tell({"refuse": self.peer.accepts + 1})
-            self.wait({self.native: {("refused", self.peer.accepts + 1)}})
+        if self.native.limit < LARGEST:
+            self.native.tell({"refuse": self.native.limit + 1})
+            self.wait({self.native: {("refused", self.native.limit + 1)}})
         for side in both:
             side.tell({"close": True})
         closed = {("closed", init["label"]) for init in self.native.own + self.native.other}

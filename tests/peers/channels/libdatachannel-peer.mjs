@@ -53,7 +53,7 @@ function open(init) {
 }
 
 function send(one, largest) {
-  const sizes = one.init.largest ? [...one.init.sizes, largest] : one.init.sizes;
+  const sizes = one.init.largest ? [...one.init.sizes, Math.min(one.init.largest, largest)] : one.init.sizes;
   const messages = [...texts, ...sizes.map(binary)];
   one.wanted = [...messages];
   for (const message of messages) give(one.channel, message);

@@ -27,7 +27,8 @@ typedef struct
 typedef struct
 {
   GstRtcChannel *channel;
-  gboolean is_own, largest;
+  gboolean is_own;
+  gsize largest; /* 0: none */
   GArray *sizes; /* of gsize: binary messages */
 
   GMutex lock;
@@ -118,8 +119,8 @@ send_all (Channel *self, gsize largest)
     want (self, TRUE, g_bytes_new_static (texts[i], strlen (texts[i])));
   for (guint i = 0; i < self->sizes->len; i++)
     want (self, FALSE, make_message (g_array_index (self->sizes, gsize, i)));
-  if (self->largest)
-    want (self, FALSE, make_message (largest));
+  if (self->largest > 0)
+    want (self, FALSE, make_message (MIN (self->largest, largest)));
   messages = g_array_copy (self->wanted);
   g_array_set_clear_func (messages, message_clear);
   for (guint i = 0; i < messages->len; i++)
@@ -177,9 +178,11 @@ take_back (Channel *self, gboolean is_text, GBytes *bytes)
 static void
 on_channel_state (GstRtcChannel *channel, GstRtcChannelState state, const GError *error, gpointer user_data)
 {
-  if (state == GST_RTC_CHANNEL_OPEN && !channel->is_remote)
+  if (state == GST_RTC_CHANNEL_OPEN && !channel->is_remote) {
     say_one ("open", channel->init.label);
-  else if (state == GST_RTC_CHANNEL_CLOSED && error)
+    say_number ("limit", MIN (channel->klass->get_max_message_size (channel), G_MAXINT64));
+  }
+  if (state == GST_RTC_CHANNEL_CLOSED && error)
     say_one ("failed", error->message);
   else if (state == GST_RTC_CHANNEL_CLOSED)
     say_one ("closed", channel->init.label);
@@ -387,7 +390,7 @@ add_channel (Peer *self, JsonObject *object, gboolean is_own)
   Opening opening = {self, &init, channel};
 
   channel->is_own = is_own;
-  channel->largest = json_object_has_member (object, "largest");
+  channel->largest = get_int (object, "largest", 0);
   channel->sizes = g_array_new (FALSE, FALSE, sizeof (gsize));
   channel->wanted = g_array_new (FALSE, FALSE, sizeof (Message));
   g_array_set_clear_func (channel->wanted, message_clear);

@@ -28,7 +28,7 @@ type channelInit struct {
 	Negotiated        *bool   `json:"negotiated"`
 	ID                *uint16 `json:"id"`
 	Sizes             []int   `json:"sizes"`
-	Largest           bool    `json:"largest"`
+	Largest           int     `json:"largest"`
 }
 
 type line struct {
@@ -135,8 +135,8 @@ func (own *ownChannel) send(largest int) {
 	for _, size := range own.init.Sizes {
 		messages = append(messages, binary(size))
 	}
-	if own.init.Largest {
-		messages = append(messages, binary(largest))
+	if own.init.Largest > 0 {
+		messages = append(messages, binary(min(largest, own.init.Largest)))
 	}
 	own.mutex.Lock()
 	own.wanted = slices.Clone(messages)
