@@ -148,15 +148,17 @@ class World:
 
     def on_lost(self, peer, label, words):
         channel = self.channels.get(label)
-        if channel:
+        # Who closes one while the connection is replaced may not know it any more on the next.
+        if channel and not (channel.lasts and channel.closer):
             check(not channel.lasts, f"{peer.name} lost {label}, which goes on over connections: {' '.join(words)}")
             channel.broken = True
             self.tally["lost"] += 1
 
     def on_refused(self, peer, label, words):
         channel = self.channels.get(label)
-        if channel:
-            check(not self.native and "transport=native" in " ".join(words), f"{peer.name} cannot have {label}: {' '.join(words)}")
+        why = " ".join(words)
+        if channel and "nothing more can be sent" not in why:  # it closed while a message was on its way to it
+            check(not self.native and "transport=native" in why, f"{peer.name} cannot have {label}: {why}")
             channel.broken = True
             self.tally["refused"] += 1
 
@@ -430,7 +432,7 @@ class World:
         self.next_counts = 0
         self.poll()
         wait_until(lambda: self.poll(0.02) or steady.counted == self.numbers["counts"], 10, f"{STEADY} does not count")
-        figures["memory"] -= steady.waiting // 1024
+        figures["memory"] = max(figures["memory"] - steady.waiting // 1024, 0)  # 0 where a sanitizer allocates
         return figures
 
     def walk(self, seconds):
@@ -447,7 +449,7 @@ class World:
 
     def run(self):
         steady = self.start(STEADY, f"wssignalsrc mode=listener address={ADDRESS} port={PORT}")
-        wait_until(lambda: listening(ADDRESS, PORT) or not steady.running(), 15, "the steady peer does not listen")
+        wait_until(lambda: listening(ADDRESS, PORT) or not steady.running(), 60, "the steady peer does not listen")
         for _ in range(self.options.peers - 1):
             self.do_join()
         self.settle()

@@ -58,8 +58,9 @@ typedef struct
   GstElement *pipeline, *rtc;
   GHashTable *ids; /* display name: peer id */
   GHashTable *sessions; /* display name: session */
-  GHashTable *channels; /* label: Channel */
   guint64 pushed;
+
+  GHashTable *channels; /* label: Channel; main loop, and changed there under lock */
 
   GMutex lock;
   GCond cond;
@@ -154,14 +155,16 @@ is_set (const GstStructure *options, const gchar *name)
 static void
 describe (Channel *self, const GstStructure *options, const Program *program)
 {
-  gboolean ordered = TRUE;
+  gboolean ordered = TRUE, negotiated = FALSE;
   SoakSequence sequence = {0};
 
   gst_structure_get_boolean (options, "ordered", &ordered);
+  gst_structure_get_boolean (options, "negotiated", &negotiated);
   self->in.ordered = ordered;
   self->in.reliable = !is_set (options, "max-retransmits") && !is_set (options, "max-packet-lifetime");
   sequence.max = g_str_equal (program->transport, "webrtcbin") ? WEBRTCBIN_MAX : NATIVE_MAX;
   sequence.exact = ordered && self->in.reliable;
+  self->lasts = sequence.exact && !negotiated && !g_str_equal (program->transport, "webrtcbin");
   self->out = self->in.sequence = sequence;
   self->out.seed = soak_sequence_seed (self->label, program->name);
   self->in.sequence.seed = soak_sequence_seed (self->label, self->peer);
@@ -194,7 +197,9 @@ open_channel (Program *program, const gchar *label, gchar **words)
   self->peer_id = g_strdup (peer_id);
   g_mutex_init (&self->lock);
   describe (self, options, program);
+  g_mutex_lock (&program->lock);
   g_hash_table_replace (program->channels, self->label, self);
+  g_mutex_unlock (&program->lock);
   g_object_connect (object, "signal::on-open", on_open, self, "signal::on-close", on_close, self, "signal::on-error",
       on_error, self, "signal::on-message-string", on_string, self, "signal::on-message-data", on_data, self, NULL);
   g_signal_emit_by_name (object, "open");
@@ -253,7 +258,9 @@ close_channel (Program *program, Channel *self)
   g_signal_emit_by_name (self->object, "close");
   g_signal_handlers_disconnect_by_data (self->object, self);
   g_object_get (program->rtc, "stats", &stats, NULL);
+  g_mutex_lock (&program->lock);
   g_hash_table_remove (program->channels, label);
+  g_mutex_unlock (&program->lock);
   soak_lines_say ("closed %s %" G_GUINT64_FORMAT, label, sent);
 }
 
@@ -362,9 +369,19 @@ peer_joined (Program *self, const gchar *id, const gchar *name)
   g_mutex_unlock (&self->lock);
 }
 
-/* webrtcbin's connections take nothing over from the ones before. */
 static void
-peer_connected (Program *self, const gchar *name)
+break_channel (gpointer key, gpointer value, gpointer user_data)
+{
+  Channel *channel = value;
+
+  g_mutex_lock (&channel->lock);
+  channel->in.was_broken |= !channel->lasts && g_str_equal (channel->peer, user_data);
+  g_mutex_unlock (&channel->lock);
+}
+
+/* What does not last may have lost something with the connection before, also when it was not told here yet. */
+static void
+peer_connected (Program *self, gchar *name)
 {
   SoakReceiver *receiver;
 
@@ -372,6 +389,7 @@ peer_connected (Program *self, const gchar *name)
   receiver = g_hash_table_lookup (self->heard, name);
   if (receiver && g_str_equal (self->transport, "webrtcbin"))
     receiver->was_broken = TRUE;
+  g_hash_table_foreach (self->channels, break_channel, name);
   g_mutex_unlock (&self->lock);
 }
 
@@ -383,7 +401,7 @@ on_sync_message (GstBus *bus, GstMessage *message, gpointer user_data)
   if (gst_message_has_name (message, "rtc-peer-joined"))
     peer_joined (user_data, gst_structure_get_string (s, "peer-id"), gst_structure_get_string (s, "display-name"));
   else if (gst_message_has_name (message, "rtc-peer-connected"))
-    peer_connected (user_data, gst_structure_get_string (s, "display-name"));
+    peer_connected (user_data, (gchar *)gst_structure_get_string (s, "display-name"));
   return GST_BUS_PASS;
 }
 
