@@ -88,6 +88,18 @@ count_packets (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
+/* rtpvp8depay and rtpvp9depay write on what they are told of a lost packet as if it was theirs alone; behind a ghost
+ * pad, which holds on to it meanwhile, it never is, and GStreamer complains of a failed assertion. */
+static GstPadProbeReturn
+hand_over (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM)
+    GST_PAD_PROBE_INFO_DATA (info) = gst_event_make_writable (event);
+  return GST_PAD_PROBE_OK;
+}
+
 /* [depayloader] -> [parser], in the connection's bin. Returns a pad of that bin. ENTRY: (out) (transfer full): where
  * RTP goes in. */
 static GstPad *
@@ -120,6 +132,7 @@ build_chain (GstRtcConnection *connection, const GstRtcLine *line, GstPad **entr
   *count = (Count){gst_rtc_connection_ref (connection), line->mline};
   gst_pad_add_probe (
       *entry, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, count_packets, count, count_free);
+  gst_pad_add_probe (*entry, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, hand_over, NULL, NULL);
   gst_rtc_connection_add_stream (connection, *entry);
   return ghost;
 }

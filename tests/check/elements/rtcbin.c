@@ -290,6 +290,45 @@ GST_START_TEST (a_pad_goes_with_its_peer)
 }
 GST_END_TEST;
 
+static GstPadProbeReturn
+see_event (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
+
+  if (gst_event_has_name (event, "GstRTPPacketLost"))
+    *(gboolean *)user_data = gst_event_is_writable (event);
+  return GST_PAD_PROBE_OK;
+}
+
+/* Depayloaders write on it. */
+GST_START_TEST (what_is_told_of_a_lost_packet_is_the_depayloaders)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8);
+  GstEvent *event = gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+      gst_structure_new ("GstRTPPacketLost", "seqnum", G_TYPE_UINT, 1, "timestamp", G_TYPE_UINT64,
+          G_GUINT64_CONSTANT (0), "duration", G_TYPE_UINT64, G_GUINT64_CONSTANT (0), NULL));
+  GValue depayloader = G_VALUE_INIT;
+  gboolean is_writable = FALSE;
+  GstIterator *all;
+  GstPad *pad;
+
+  test_peer_wait_buffers (viewer, "video", 10);
+  all = gst_bin_iterate_all_by_element_factory_name (GST_BIN (test_peer_get_rtcbin (viewer)), "rtpvp8depay");
+  fail_unless_equals_int (gst_iterator_next (all, &depayloader), GST_ITERATOR_OK);
+  pad = gst_element_get_static_pad (g_value_get_object (&depayloader), "sink");
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, see_event, &is_writable, NULL);
+  fail_unless (gst_pad_send_event (pad, gst_event_ref (event)));
+  fail_unless (is_writable);
+  test_room_free (room);
+  gst_event_unref (event);
+  gst_object_unref (pad);
+  g_value_unset (&depayloader);
+  gst_iterator_free (all);
+}
+GST_END_TEST;
+
 GST_START_TEST (one_encoder_serves_all)
 {
   TestRoom *room = test_room_new ();
@@ -446,6 +485,7 @@ rtcbin_suite (void)
   tcase_add_loop_test (tcase, two_of_each_kind, 0, n);
   tcase_add_loop_test (tcase, a_pad_waits_for_the_next_peer, 0, n);
   tcase_add_loop_test (tcase, a_pad_goes_with_its_peer, 0, n);
+  tcase_add_loop_test (tcase, what_is_told_of_a_lost_packet_is_the_depayloaders, 0, n);
   tcase_add_loop_test (tcase, one_encoder_serves_all, 0, n);
   tcase_add_loop_test (tcase, both_ends_know_what_was_lost, 0, n);
   if (g_strv_contains ((const gchar *const *)test_transports, "native"))
