@@ -133,8 +133,23 @@ note_activity (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
+static GstPadProbeReturn
+drop_unless_checked (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  return g_atomic_int_get ((const gint *)user_data) ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+}
+
+static void
+on_session_pad (GstElement *session, GstPad *pad, gpointer user_data)
+{
+  if (g_str_has_prefix (GST_OBJECT_NAME (pad), "send_rtcp_src"))
+    gst_pad_add_probe (
+        pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, drop_unless_checked, user_data, NULL);
+}
+
 void
-gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports)
+gst_rtc_webrtc_tune_element (
+    GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const gint *is_checked)
 {
   GstElementFactory *factory = gst_element_get_factory (element);
   const gchar *name = factory ? GST_OBJECT_NAME (factory) : "";
@@ -156,5 +171,7 @@ gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity
     g_object_set (session, "rtcp-min-interval", (guint64)REPORT_INTERVAL, NULL);
     gst_rtc_webrtc_reports_watch (reports, session);
     g_clear_object (&session);
+    /* Reports are due by the clock, also between the handshake and the look at the certificate behind it. */
+    g_signal_connect (element, "pad-added", G_CALLBACK (on_session_pad), (gpointer)is_checked);
   }
 }

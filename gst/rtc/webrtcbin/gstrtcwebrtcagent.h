@@ -22,8 +22,9 @@ GstClockTime gst_rtc_webrtc_activity_silent_for (GstRtcWebrtcActivity *activity)
  * on every interface), no ICE-TCP (its sender is not thread-safe in libnice 0.1.21). */
 void gst_rtc_webrtc_configure (GstElement *webrtc, const GstRtcTransportConfig *config);
 
-/* Called with each element that webrtcbin makes inside itself. Any thread. ACTIVITY and REPORTS must outlive the
- * element. */
-void gst_rtc_webrtc_tune_element (GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports);
+/* Called with each element that webrtcbin makes inside itself. Any thread. ACTIVITY, REPORTS and IS_CHECKED must
+ * outlive the element. No RTCP leaves before IS_CHECKED, which is read atomically. */
+void gst_rtc_webrtc_tune_element (
+    GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const gint *is_checked);
 
 G_END_DECLS

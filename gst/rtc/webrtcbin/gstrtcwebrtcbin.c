@@ -156,6 +156,7 @@ became_connected (GstRtcWebrtc *t)
   GError *error = NULL;
 
   if (gst_rtc_certificate_check (pem, t->fingerprints, &error)) {
+    g_atomic_int_set (&t->is_checked, TRUE);
     gst_rtc_webrtc_activity_touch (&t->activity);
     gst_rtc_webrtc_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
     gst_rtc_webrtc_data_connected (t);
@@ -274,7 +275,7 @@ on_deep_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointe
 {
   GstRtcWebrtc *t = user_data;
 
-  gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports);
+  gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports, &t->is_checked);
   gst_rtc_webrtc_data_tune_element (t, element);
 }
 
