@@ -13,30 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct
-{
-  int connection, channels[2];
-  gint n_open; /* atomic */
-
-  /* any thread; guarded by lock */
-  GMutex lock;
-  guint64 bytes, messages;
-  gint64 slow;
-
-  /* the flood's thread, and who starts it */
-  GThread *thread;
-  gsize flood; /* bytes of a message */
-  gint stop; /* atomic */
-  GCond room; /* with lock: little waits on bulk */
-} Program;
-
 enum
 {
   BULK,
   PING,
 };
 
-static Program program;
+static struct
+{
+  int connection, channels[2];
+  gboolean is_offerer;
+  gint n_open; /* atomic */
+
+  GMutex lock;
+  GCond room; /* with lock: little waits on bulk */
+} program;
 
 static void RTC_API
 on_gathered (int connection, rtcGatheringState state, void *user_data)
@@ -64,15 +55,7 @@ on_open (int channel, void *user_data)
 static void RTC_API
 on_bulk (int channel, const char *message, int size, void *user_data)
 {
-  gint64 slow;
-
-  g_mutex_lock (&program.lock);
-  program.bytes += size < 0 ? strlen (message) : (guint)size;
-  program.messages++;
-  slow = program.slow;
-  g_mutex_unlock (&program.lock);
-  if (slow > 0)
-    g_usleep (slow);
+  peer_bulk_came (size < 0 ? strlen (message) : (gsize)size);
 }
 
 static void RTC_API
@@ -111,125 +94,58 @@ open_channels (void)
   }
 }
 
-static gpointer
-flood (gpointer unused)
+static void
+send_bulk (const guint8 *data, gsize size)
 {
   int channel = program.channels[BULK];
-  gchar *message = g_malloc0 (program.flood);
+  gint64 until;
 
-  while (!g_atomic_int_get (&program.stop)) {
-    gint64 until = g_get_monotonic_time () + G_USEC_PER_SEC / 10;
-
-    while (rtcGetBufferedAmount (channel) < PEER_HIGH && !g_atomic_int_get (&program.stop))
-      rtcSendMessage (channel, message, program.flood);
-    g_mutex_lock (&program.lock);
-    while (rtcGetBufferedAmount (channel) > PEER_LOW && !g_atomic_int_get (&program.stop)
-        && g_cond_wait_until (&program.room, &program.lock, until)) {
-    }
-    g_mutex_unlock (&program.lock);
-  }
-  g_free (message);
-  return NULL;
-}
-
-static void
-stop_flood (void)
-{
-  if (!program.thread)
+  if (rtcGetBufferedAmount (channel) < PEER_HIGH) {
+    rtcSendMessage (channel, (const char *)data, (int)size);
     return;
-  g_atomic_int_set (&program.stop, 1);
-  g_thread_join (program.thread);
-  g_atomic_int_set (&program.stop, 0);
-  program.thread = NULL;
-}
-
-static void
-ping (guint n, guint interval)
-{
-  gint64 at = g_get_monotonic_time (), end;
-
-  for (guint i = 0; i < n; i++) {
-    guint8 message[PEER_PING_SIZE];
-    gint64 left = at + (gint64)i * interval - g_get_monotonic_time ();
-
-    if (left > 0)
-      g_usleep (left);
-    peer_ping_write (message);
-    rtcSendMessage (program.channels[PING], (const char *)message, sizeof (message));
   }
-  end = g_get_monotonic_time () + 3 * G_USEC_PER_SEC;
-  while (peer_ping_count () < n && g_get_monotonic_time () < end)
-    g_usleep (1000);
-  peer_ping_tell ();
+  until = g_get_monotonic_time () + G_USEC_PER_SEC / 10;
+  g_mutex_lock (&program.lock);
+  while (rtcGetBufferedAmount (channel) > PEER_LOW && g_cond_wait_until (&program.room, &program.lock, until)) {
+  }
+  g_mutex_unlock (&program.lock);
 }
 
 static void
-take_description (const gchar *text, gboolean is_offerer)
+send_ping (const guint8 *message)
+{
+  rtcSendMessage (program.channels[PING], (const char *)message, PEER_PING_SIZE);
+}
+
+static void
+take_description (const gchar *text)
 {
   gsize size;
   guchar *raw = g_base64_decode (text, &size);
   gchar *description = g_strndup ((gchar *)raw, size);
 
-  rtcSetRemoteDescription (program.connection, description, is_offerer ? "answer" : "offer");
+  rtcSetRemoteDescription (program.connection, description, program.is_offerer ? "answer" : "offer");
   g_free (description);
   g_free (raw);
+  if (!program.is_offerer)
+    rtcSetLocalDescription (program.connection, "answer");
 }
 
-static void
-take_command (gchar **words, gboolean is_offerer)
-{
-  guint n = g_strv_length (words);
-
-  if (n == 2 && g_str_equal (words[0], "description")) {
-    take_description (words[1], is_offerer);
-  } else if (n == 2 && g_str_equal (words[0], "flood")) {
-    stop_flood ();
-    program.flood = atoi (words[1]);
-    program.thread = g_thread_new ("flood", flood, NULL);
-  } else if (g_str_equal (words[0], "stop")) {
-    stop_flood ();
-  } else if (g_str_equal (words[0], "count")) {
-    g_mutex_lock (&program.lock);
-    peer_say ("count %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, program.bytes, program.messages);
-    g_mutex_unlock (&program.lock);
-  } else if (n == 3 && g_str_equal (words[0], "ping")) {
-    ping (atoi (words[1]), atoi (words[2]));
-  } else if (n == 2 && g_str_equal (words[0], "slow")) {
-    g_mutex_lock (&program.lock);
-    program.slow = atoi (words[1]);
-    g_mutex_unlock (&program.lock);
-  } else if (g_str_equal (words[0], "path")) {
-    peer_say ("path");
-  } else {
-    g_error ("data-libdatachannel: what is \"%s\"?", words[0]);
-  }
-}
+static const PeerFuncs funcs = {.description = take_description, .bulk = send_bulk, .ping = send_ping};
 
 int
 main (int argc, char **argv)
 {
   rtcConfiguration config = {.disableAutoNegotiation = true};
-  gboolean is_offerer = argc == 2 && g_str_equal (argv[1], "offer"), ended = FALSE;
-  gchar **words;
-  GPollFD input = {.fd = 0, .events = G_IO_IN};
 
+  g_set_prgname ("data-libdatachannel");
+  program.is_offerer = argc == 2 && g_str_equal (argv[1], "offer");
   rtcInitLogger (RTC_LOG_WARNING, NULL);
   program.connection = rtcCreatePeerConnection (&config);
   rtcSetGatheringStateChangeCallback (program.connection, on_gathered);
   open_channels ();
-  if (is_offerer)
+  if (program.is_offerer)
     rtcSetLocalDescription (program.connection, "offer");
-  while (!ended) {
-    while ((words = peer_read (&ended))) {
-      gboolean is_offer = !is_offerer && g_str_equal (words[0], "description");
-
-      take_command (words, is_offerer);
-      if (is_offer)
-        rtcSetLocalDescription (program.connection, "answer");
-      g_strfreev (words);
-    }
-    if (!ended)
-      g_poll (&input, 1, -1);
-  }
+  peer_run (&funcs);
   exit (0);
 }
