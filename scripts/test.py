@@ -39,7 +39,7 @@ SANITIZERS = {
 # cases in what a test printed: TAP's, and those of libcheck (GstCheck)
 TAP_LINE = re.compile(r"^(?P<result>ok|not ok)\b[^#\n]*(?P<directive>#\s*(?i:skip|todo)\b)?", re.M)
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
-FAILED_CASE = re.compile(r"^not ok\b.*", re.M)
+FAILED_CASE = re.compile(r"^not ok\b.*(?:\n#.*)*", re.M)  # and what TAP lets a case say behind it
 TAP_PLAN = re.compile(r"^1\.\.\d+", re.M)
 
 # Most tests wait for time to pass, and so two of them run at once for each core. These keep a core busy. What has to be
@@ -72,7 +72,7 @@ class Count:
             failed += 1  # a result that this script does not know is nothing to be proud of
         if failed:
             self.failures.append(f"{folder}: {test['name']} ({result.lower()})")
-            self.failures += [f"  {line}" for line in FAILED_CASE.findall(output)]
+            self.failures += [f"  {line}" for case in FAILED_CASE.findall(output) for line in case.splitlines()]
             # Whoever reads only the end of a long log sees why.
             said = (output + (test.get("stderr") or "")).splitlines()
             self.failures += [f"  | {line}" for line in said[-LAST_WORDS:]]

@@ -21,11 +21,12 @@ if (!['chromium', 'firefox'].includes(browserName) || !scenarios.length || !all.
   process.exit(2);
 }
 
-// What a scenario has to say is a comment in TAP.
+// What a scenario has to say is a comment in TAP. What is said behind "not ok" stands in the summary of scripts/test, too.
 console.log = (...words) => process.stdout.write(format(...words).replace(/^/gm, '# ') + '\n');
 
-async function play(scenario, browsers) {
+async function play(scenario, title, browsers) {
   const { default: act } = await import(`./scenarios/${scenario}.mjs`);
+  const begun = performance.now();
   const stage = new Stage(browserName, scenario, transport, browsers);
   let timer;
   const limit = new Promise((_, reject) => {
@@ -33,10 +34,12 @@ async function play(scenario, browsers) {
   });
   try {
     await Promise.race([act(stage), limit]);
+    process.stdout.write(`ok ${title}\n`);
   } catch (error) {
-    console.error(`${scenario} in ${browserName} on ${transport}: ${error.stack}`);
+    process.stdout.write(`not ok ${title}\n`);
+    console.log(`after ${Math.round(performance.now() - begun)} ms: ${error.stack}`);
     stage.failed = true;
-    await stage.explain().catch((e) => console.error(e.message));
+    await stage.explain().catch((e) => console.log(e.message));
   }
   clearTimeout(timer);
   await stage.end();
@@ -47,9 +50,8 @@ const browsers = new Browsers();
 let status = 0;
 process.stdout.write(`1..${scenarios.length}\n`);
 for (const [i, scenario] of scenarios.entries()) {
-  const passed = await play(scenario, browsers);
-  process.stdout.write(`${passed ? 'ok' : 'not ok'} ${i + 1} - ${scenario} in ${browserName} on ${transport}\n`);
-  if (!passed) status = 1;
+  const title = `${i + 1} - ${scenario} in ${browserName} on ${transport}`;
+  if (!(await play(scenario, title, browsers))) status = 1;
 }
 await browsers.close();
 process.exit(status);

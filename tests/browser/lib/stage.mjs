@@ -159,8 +159,8 @@ export class Stage {
   async explain() {
     let n = 0;
     for (const page of this.#pages.filter((p) => !p.isClosed())) {
-      console.error(`page ${page.url()}: ${JSON.stringify(await this.says(page).catch((e) => e.message))}`);
-      console.error(
+      console.log(`page ${page.url()}: ${JSON.stringify(await this.says(page).catch((e) => e.message))}`);
+      console.log(
         await page
           .evaluate(
             () =>
@@ -172,7 +172,7 @@ export class Stage {
           )
           .catch((e) => e.message),
       );
-      if (page.faults.length) console.error(`  errors: ${page.faults.join('\n  ')}`);
+      if (page.faults.length) console.log(`  errors: ${page.faults.join('\n  ')}`);
       await this.screenshot(page, `failure-${n++}`).catch(() => {});
     }
     for (const pipeline of this.#pipelines)
