@@ -620,11 +620,11 @@ const SOURCES = {
   },
 };
 
-const starting = new Set();
+const requested = new Set(); // sources that the browser was asked for, and has not given yet
 
+/* The opposite of what its button shows. */
 async function toggleSource(name) {
   const source = SOURCES[name];
-  if (starting.has(name)) return;
   if (link.outgoing.has(name)) {
     link.outgoing.get(name).stop();
     await link.setTrack(name, null);
@@ -639,9 +639,10 @@ async function toggleSource(name) {
     );
     return;
   }
-  starting.add(name);
+  if (requested.has(name)) return;
+  requested.add(name);
   try {
-    const stream = await source.get();
+    const stream = await source.get().finally(() => requested.delete(name));
     const track = stream.getTracks().find((t) => t.kind === source.kind);
     if ('contentHint' in track) track.contentHint = source.hint;
     track.addEventListener('ended', () => {
@@ -652,8 +653,6 @@ async function toggleSource(name) {
   } catch (error) {
     if (!(name === 'screen' && error.name === 'NotAllowedError'))
       notice(`${source.title} ${REASONS[error.name] ?? `could not be used: ${error.message}`}`);
-  } finally {
-    starting.delete(name);
   }
 }
 

@@ -592,6 +592,7 @@ class Session {
   spares = new Map(); // name: RTCRtpTransceiver
   data = false; // both sides have data channels
   dataUsed = false; // one of them was open
+  #sending = new Map(); // name: what its sender was last told to send; it says so itself only once that is done
   #peer;
   #link;
   #held = []; // remote candidates before the remote description
@@ -616,6 +617,7 @@ class Session {
     this.pc?.close();
     this.receiving = [];
     this.spares.clear();
+    this.#sending.clear();
     const pc = new RTCPeerConnection({ iceServers: this.#link.iceServers, bundlePolicy: 'max-bundle' });
     this.pc = pc;
     pc.addEventListener('icecandidate', (event) => {
@@ -827,7 +829,9 @@ class Session {
   async setTrack(name) {
     const track = this.#link.outgoing.get(name) ?? null;
     const sender = this.spares.get(name)?.sender;
-    if (sender && sender.track !== track) await sender.replaceTrack(track);
+    if (!sender || (this.#sending.get(name) ?? null) === track) return;
+    this.#sending.set(name, track);
+    await sender.replaceTrack(track);
   }
 
   /** A line that the other side refused in its answer. */
@@ -1456,7 +1460,8 @@ export class RtcLink extends EventTarget {
   }
 
   /**
-   * Sends a track to every peer on a line that is there already, or stops: nothing is negotiated.
+   * Sends a track to every peer on a line that is there already, or stops: nothing is negotiated. The last call counts,
+   * whether or not the one before is done.
    * @param {string} name of the line: `camera`, `screen`, `microphone`, unless `spares` said otherwise
    * @param {MediaStreamTrack|null} track
    */

@@ -8,6 +8,37 @@ import { until } from '../lib/until.mjs';
 const CHECKS = `rtc.video_src_0 ! decodebin ! videoconvert ! appsink name=picture
   rtc.audio_src_0 ! decodebin ! audioconvert ! audioresample ! appsink name=sound`;
 
+/* Off is off, however soon it comes after on: whoever presses that believes that nobody hears them. */
+async function checkHaste(page) {
+  const sent = (kind) =>
+    page.evaluate(
+      (k) =>
+        [...globalThis.rtclink.peers.values()]
+          .flatMap((peer) => peer.connection.getSenders())
+          .filter(({ track }) => track?.kind === k).length,
+      kind,
+    );
+  await page.click('#microphone');
+  await until('the microphone to be off', async () => (await sent('audio')) === 0);
+  await page.evaluate(() => {
+    const button = document.getElementById('microphone');
+    globalThis.rtclink.addEventListener('outgoing', () => button.click(), { once: true });
+    button.click();
+    return new Promise((resolve) => globalThis.rtclink.addEventListener('outgoing', () => setTimeout(resolve, 200)));
+  });
+  assert.equal(await page.$eval('#microphone', (b) => b.getAttribute('aria-pressed')), 'false');
+  assert.equal(await sent('audio'), 0, 'the button says off, and the microphone is sent');
+
+  await page.click('#camera');
+  await until('the camera to be off', async () => (await sent('video')) === 0);
+  await page.evaluate(async () => {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    const link = globalThis.rtclink;
+    await Promise.all([link.setTrack('camera', stream.getTracks()[0]), link.setTrack('camera', null)]);
+  });
+  assert.equal(await sent('video'), 0, 'the camera is sent although the last call was null');
+}
+
 export default async function (stage) {
   const pipeline = await stage.counter({ rest: CHECKS });
   const page = await stage.open(await stage.browser());
@@ -46,6 +77,8 @@ export default async function (stage) {
   await page.click('#camera');
   await until('the camera in the pipeline again', () => pipeline.seen.picture.frames > frames + 20);
   await stage.advances(page);
+  assert.deepEqual(await offers(), session);
+  await checkHaste(page);
   assert.deepEqual(await offers(), session);
   assert.deepEqual(page.faults, []);
 }
