@@ -794,6 +794,8 @@ class Session {
     if (this.#restarting && !this.over) await this.#restartAnswered(sdp);
     if (this.#described || this.over) return;
     this.#described = true;
+    // Before the description is taken: on a busy machine there is a connection before the browser has said that it was.
+    this.#wait(SETUP_TIMEOUT, 'ice-failed');
     try {
       await this.pc.setRemoteDescription({ type: 'answer', sdp });
       if (this.over) return;
@@ -804,7 +806,6 @@ class Session {
       this.#fail(this.#refusal(error));
       return;
     }
-    this.#wait(SETUP_TIMEOUT, 'ice-failed');
     this.#peer._described(this);
   }
 

@@ -4,9 +4,10 @@
 
 import { until } from './until.mjs';
 
-/** Opens a page with a link in ROOM: `globalThis.own`, `globalThis.peer` once there is one, and what came in `seen`. */
-export async function openLink(stage, browser, room, name) {
-  const page = await stage.open(browser, { path: '/nobody' });
+/** Opens a page with a link in ROOM: `globalThis.own`, `globalThis.peer` once there is one, and what came in `seen`.
+ * `first` runs before it, as in {@link Stage#open}. */
+export async function openLink(stage, browser, room, name, first) {
+  const page = await stage.open(browser, { path: '/nobody', first });
   await page.evaluate(
     async (where, displayName) => {
       const { RtcLink } = await import('/rtclink.js');

@@ -182,6 +182,32 @@ async function checkBroken(one, other) {
   assert.ok(!(await happened(other, 'control')).some(([, data]) => data === 'stale'));
 }
 
+/** As on a machine with too much to do: the browser is connected before it says that it has taken the answer. Time
+ * passes ten times as fast. */
+function busyBrowser() {
+  const taken = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = async function (description) {
+    await taken.call(this, description);
+    while (description.type === 'answer' && this.connectionState !== 'connected')
+      await new Promise((resolve) => this.addEventListener('connectionstatechange', resolve, { once: true }));
+  };
+  const later = globalThis.setTimeout;
+  globalThis.setTimeout = (what, time, ...words) => later(what, time / 10, ...words);
+}
+
+/* A connection that came up stays up, longer than one may take to come up (15 s). */
+async function checkBusy(stage, browsers) {
+  const pages = [];
+  for (const [i, browser] of browsers.entries())
+    pages.push(await openLink(stage, browser, 'busy', `busy ${i}`, busyBrowser));
+  const sessions = () => Promise.all(pages.map((page) => page.evaluate(() => globalThis.peer?.session)));
+  await until('a connection', async () => (await sessions()).every(Boolean));
+  await live(...pages);
+  const before = await sessions();
+  await pages[0].evaluate(() => new Promise((resolve) => setTimeout(resolve, 20000)));
+  assert.deepEqual(await sessions(), before);
+}
+
 export default async function (stage) {
   await stage
     .pipeline(`wssignalsrc mode=listener address=${stage.address} port=${stage.port} ! fakesink`, {
@@ -211,5 +237,6 @@ export default async function (stage) {
     other.evaluate(() => Object.values(globalThis.handles).every((channel) => channel.state === 'closed')),
   );
   assert.equal(await other.evaluate(() => globalThis.handles.back.problem.code), 'peer-left');
+  await checkBusy(stage, browsers);
   assert.deepEqual(one.faults.concat(other.faults), []);
 }
