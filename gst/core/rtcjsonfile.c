@@ -214,12 +214,21 @@ rtc_file_message_free (RtcFileMessage *message)
   g_free (message);
 }
 
+/* A shell of some system takes it for something else, or a reader does: those that turn the direction of writing (UAX
+ * #9, table 4) make fdp.exe look like exe.pdf. */
+static gboolean
+misleads (gunichar c)
+{
+  return (c < 0x80 && strchr (":*?\"<>|", (gchar)c)) || c == 0x061c || c == 0x200e || c == 0x200f
+      || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 gchar *
 rtc_file_make_safe_name (const gchar *name, GError **error)
 {
   const gchar *base = name;
   const gchar *wrong = NULL;
-  gchar *safe;
+  GString *safe;
 
   for (const gchar *at = name; *at; at++) {
     if (*at == '/' || *at == '\\')
@@ -241,6 +250,11 @@ rtc_file_make_safe_name (const gchar *name, GError **error)
     g_set_error (error, RTC_ERROR, RTC_ERROR_BAD_MESSAGE, "The name of a file %s", wrong);
     return NULL;
   }
-  safe = g_strdup (base);
-  return g_strdelimit (safe, ":*?\"<>|", '_');
+  safe = g_string_new (NULL);
+  for (const gchar *at = base; *at; at = g_utf8_next_char (at)) {
+    gunichar c = g_utf8_get_char (at);
+
+    g_string_append_unichar (safe, misleads (c) ? '_' : c);
+  }
+  return g_string_free (safe, FALSE);
 }

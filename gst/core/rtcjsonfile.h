@@ -64,8 +64,9 @@ void rtc_file_message_free (RtcFileMessage *message);
 gboolean rtc_file_is_hex (const gchar *text, gsize digits);
 
 /* What NAME, which a stranger sent, is called in a directory of ours: what stands behind its last slash or backslash,
- * without characters that mean something to a shell of another system. Never empty, never begins with a dot.
- * Returns: (transfer full) (nullable): NULL with ERROR (RTC_ERROR, RTC_ERROR_BAD_MESSAGE) when there is no such. */
+ * with a _ for each character that means something to a shell of another system or turns the direction of writing.
+ * Never empty, never begins with a dot. Returns: (transfer full) (nullable): NULL with ERROR (RTC_ERROR,
+ * RTC_ERROR_BAD_MESSAGE) when there is no such. */
 gchar *rtc_file_make_safe_name (const gchar *name, GError **error);
 
 G_END_DECLS

@@ -149,6 +149,9 @@ test_names (void)
   check_name ("a/../b\\c", "c");
   check_name ("C:auto?.txt", "C_auto_.txt");
   check_name ("gr\303\274n \360\237\223\267.png", "gr\303\274n \360\237\223\267.png");
+  /* shown as photo-exe.pdf where U+202E turns what follows */
+  check_name ("photo-\342\200\256fdp.exe", "photo-_fdp.exe");
+  check_name ("\330\234\342\201\246\342\200\217x", "___x");
   check_name ("", NULL);
   check_name ("dir/", NULL);
   check_name ("..", NULL);
