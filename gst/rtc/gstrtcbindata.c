@@ -356,6 +356,7 @@ hub_free (GstRtcDataHub *hub)
   g_ptr_array_unref (self->entries);
   g_ptr_array_unref (self->links);
   g_ptr_array_unref (self->lasting);
+  gst_rtc_bin_data_forget_ended (self, NULL);
   g_ptr_array_unref (self->connections);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -392,6 +393,7 @@ gst_rtc_bin_data_new (GstElement *bin)
   self->entries = g_ptr_array_new_with_free_func (gst_rtc_data_entry_unref);
   self->links = g_ptr_array_new_with_free_func (gst_rtc_data_link_unref);
   self->lasting = g_ptr_array_new_with_free_func (gst_rtc_channel_unref);
+  g_queue_init (&self->ended);
   /* No number of an rtcbin that was here before. */
   self->next_number = g_get_real_time ();
   self->connections = g_ptr_array_new_with_free_func (connection_free);

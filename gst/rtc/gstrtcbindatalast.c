@@ -21,6 +21,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_bin_debug);
 #define PREFIX "rtclink.1 "
 #define MAX_PROTOCOL 65000
 #define MAX_LASTING 4096 /* that one peer opens */
+#define MAX_ENDED 256 /* that are remembered */
 #define MAX_TEXT 128
 #define RETRY_US 50000
 
@@ -59,6 +60,63 @@ find (GstRtcBinData *self, const gchar *peer_id, gboolean is_remote, guint64 num
       return lasting;
   }
   return NULL;
+}
+
+/* A channel that a peer opened and that was closed here. When that was while its connection broke, the peer does not
+ * know, and opens it again on the next one. */
+typedef struct
+{
+  gchar *peer_id;
+  guint64 number;
+} Ended;
+
+static void
+ended_free (gpointer data)
+{
+  g_free (((Ended *)data)->peer_id);
+  g_free (data);
+}
+
+void
+gst_rtc_bin_data_forget_ended (GstRtcBinData *self, const gchar *peer_id)
+{
+  for (GList *at = self->ended.head, *next; at; at = next) {
+    Ended *ended = at->data;
+
+    next = at->next;
+    if (!peer_id || g_str_equal (ended->peer_id, peer_id)) {
+      ended_free (ended);
+      g_queue_delete_link (&self->ended, at);
+    }
+  }
+}
+
+static void
+remember_ended (GstRtcBinData *self, GstRtcLasting *lasting)
+{
+  Ended *ended = g_new (Ended, 1);
+
+  *ended = (Ended){g_strdup (((GstRtcChannel *)lasting)->peer_id), gst_rtc_lasting_get_number (lasting)};
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->ended, ended);
+  if (self->ended.length > MAX_ENDED)
+    ended_free (g_queue_pop_head (&self->ended));
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+has_ended (GstRtcBinData *self, const gchar *peer_id, guint64 number)
+{
+  gboolean found = FALSE;
+
+  g_mutex_lock (&self->lock);
+  for (GList *at = self->ended.head; at && !found; at = at->next) {
+    Ended *ended = at->data;
+
+    found = ended->number == number && g_str_equal (ended->peer_id, peer_id);
+  }
+  g_mutex_unlock (&self->lock);
+  return found;
 }
 
 /* Acknowledgements. */
@@ -171,6 +229,8 @@ on_over (GstRtcLasting *lasting, const GError *error, gpointer user_data)
     g_snprintf (text, sizeof text, "over %" G_GUINT64_FORMAT, gst_rtc_lasting_get_number (lasting));
     gst_rtc_bin_data_link_send (self, channel->peer_id, 0, text, TRUE);
   }
+  if (channel->is_remote)
+    remember_ended (self, lasting);
   if (g_error_matches (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK)) {
     again = g_new (Again, 1);
     *again = (Again){(GstRtcBinData *)gst_rtc_data_hub_ref (&self->parent), g_strdup (channel->peer_id)};
@@ -314,6 +374,12 @@ gst_rtc_bin_data_take_lasting (GstRtcBinData *self, GstRtcConnection *connection
   number = g_ascii_strtoull (rest + strlen (PREFIX), &end, 10);
   if (end == rest + strlen (PREFIX) || *end != ' ')
     return FALSE;
+  if (has_ended (self, channel->peer_id, number)) {
+    GST_DEBUG ("peer %s goes on with the data channel \"%s\", which was closed meanwhile", channel->peer_id,
+        channel->init.label);
+    gst_rtc_channel_close (channel);
+    return TRUE;
+  }
   lasting = find_or_add (self, channel, number, end + 1, &is_new);
   if (!lasting) {
     GST_WARNING ("peer %s goes on with a data channel \"%s\" that is another one here, or has too many",
@@ -370,6 +436,9 @@ gst_rtc_bin_data_remove_peer (GstRtcBinData *self, const gchar *peer_id)
   for (guint i = 0; i < all->len; i++)
     end (self, g_ptr_array_index (all, i), "there is no connection to it any more");
   g_ptr_array_unref (all);
+  g_mutex_lock (&self->lock);
+  gst_rtc_bin_data_forget_ended (self, peer_id);
+  g_mutex_unlock (&self->lock);
 }
 
 /* All of the peer's before NUMBER, or that one only. */

@@ -66,6 +66,7 @@ struct _GstRtcBinData
   GPtrArray *entries; /* of GstRtcDataEntry */
   GPtrArray *links; /* of channels of rtclink's own; gstrtcbindatalink.c's */
   GPtrArray *lasting; /* of GstRtcLasting; gstrtcbindatalast.c's */
+  GQueue ended; /* of channels of peers that were closed here; its own */
   guint64 next_number; /* of such a channel that is opened here */
   guint next_id;
 
@@ -108,6 +109,9 @@ gboolean gst_rtc_bin_data_is_visible (GstRtcBinData *self, GstRtcDataConnection 
 
 /* Closes the channels that nobody took in time, and sets the timer for the others. Control loop. */
 void gst_rtc_bin_data_check_deadlines (gpointer self);
+
+/* gstrtcbindatalast.c: frees what it remembers of closed channels to PEER_ID; NULL: to all. Under the lock. */
+void gst_rtc_bin_data_forget_ended (GstRtcBinData *self, const gchar *peer_id);
 
 /* gstrtcbindatalink.c: rtclink's own channel with peers that have it. The offerer opens it (control loop), the other
  * one takes it; FALSE when CHANNEL is another one. */

@@ -13,6 +13,8 @@
 #define WAIT (20 * G_TIME_SPAN_SECOND)
 #define ROUNDS 4
 #define UNDER_WAY 400
+#define CLOSES 20
+#define CLOSE_STEP_US 2000
 
 typedef struct
 {
@@ -165,6 +167,55 @@ GST_START_TEST (a_channel_goes_on)
 }
 GST_END_TEST;
 
+/* How many channels PEER was told of since the last message that was waited for. */
+static guint
+count_channels (TestPeer *peer)
+{
+  GstBus *bus = gst_element_get_bus (test_peer_get_pipeline (peer));
+  GstMessage *message;
+  guint n = 0;
+
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT))) {
+    n += gst_message_has_name (message, "rtc-data-channel");
+    gst_message_unref (message);
+  }
+  gst_object_unref (bus);
+  return n;
+}
+
+/* Who did not open it closes it while the connection is rebuilt, at any moment of that: it is closed on both sides.
+ * What comes after that is another one, for whoever opens one on each connection. */
+GST_START_TEST (closed_meanwhile)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *peers[] = {test_room_add (room, "a", "native", ALONE), test_room_add (room, "b", "native", ALONE)};
+  App apps[2] = {{NULL}};
+  gint64 end;
+
+  app_init (&apps[0], peers[0], NULL);
+  app_init (&apps[1], peers[1], "o,opens=false");
+  test_room_join (room, peers[0], peers[1]);
+  app_wait (&apps[0], &apps[0].opened, 1);
+  app_wait (&apps[1], &apps[1].opened, 1);
+  gst_message_unref (test_peer_wait_message (peers[0], "rtc-peer-connected"));
+  gst_message_unref (test_peer_wait_message (peers[1], "rtc-data-channel"));
+  rebuild (room, peers[0]);
+  g_usleep (__i__ * CLOSE_STEP_US);
+  g_signal_emit_by_name (apps[1].channel, "close");
+  app_wait (&apps[0], &apps[0].closed, 1);
+  end = g_get_monotonic_time () + WAIT;
+  while (get_connects (peers[0]) < 2 || get_connects (peers[1]) < 2) {
+    fail_unless (g_get_monotonic_time () < end, "it is not rebuilt within 20 s");
+    g_usleep (1000);
+  }
+  app_wait (&apps[0], &apps[0].opened, 1 + count_channels (peers[1]));
+  fail_unless_equals_int (apps[1].opened, 1);
+  test_room_free (room);
+  app_clear (&apps[0]);
+  app_clear (&apps[1]);
+}
+GST_END_TEST;
+
 static Suite *
 rtcbinlasting_suite (void)
 {
@@ -174,6 +225,7 @@ rtcbinlasting_suite (void)
   test_transports_load ();
   suite_add_tcase (s, tcase);
   tcase_add_test (tcase, a_channel_goes_on);
+  tcase_add_loop_test (tcase, closed_meanwhile, 0, CLOSES);
   return s;
 }
 
