@@ -155,13 +155,18 @@ static const RtcEndpointEvents events = {
 
 /* The pair. */
 
+static guint64
+get_ntp (const Pair *pair)
+{
+  return NTP + gst_util_uint64_scale (pair->now, G_GUINT64_CONSTANT (1) << 32, G_USEC_PER_SEC);
+}
+
 static gboolean
 give (Pair *pair, guint to, const guint8 *data, gsize size)
 {
   /* Of that very size, so that a read behind it is one. */
   guint8 *exact = g_memdup2 (data, size);
-  gboolean authentic =
-      rtc_endpoint_take (pair->sides[to].endpoint, exact, size, pair->now, NTP + (pair->now << 32) / G_USEC_PER_SEC);
+  gboolean authentic = rtc_endpoint_take (pair->sides[to].endpoint, exact, size, pair->now, get_ntp (pair));
 
   g_free (exact);
   return authentic;
@@ -408,7 +413,7 @@ turn_clock (Pair *pair, guint command)
   if (deadline < 0)
     return;
   pair->now = MAX (pair->now, deadline);
-  rtc_endpoint_tick (endpoint, pair->now, NTP + (pair->now << 32) / G_USEC_PER_SEC, NTP);
+  rtc_endpoint_tick (endpoint, pair->now, get_ntp (pair), NTP);
   deadline = rtc_endpoint_get_deadline (endpoint);
   if (deadline >= 0 && deadline <= pair->now)
     g_error ("the deadline stays in the past");
