@@ -313,9 +313,14 @@ export class RtcChannel extends EventTarget {
     this.init = init;
   }
 
+  get #usable() {
+    return this.#carriers.findLast(
+      ({ native, session }) => native.readyState === 'open' && !session.failed && !session.over,
+    );
+  }
+
   get #carrier() {
-    const usable = ({ native, session }) => native.readyState === 'open' && !session.failed && !session.over;
-    return this.#carriers.findLast(usable) ?? this.#carriers.at(-1) ?? null;
+    return this.#usable ?? this.#carriers.at(-1) ?? null;
   }
 
   get #open() {
@@ -534,14 +539,15 @@ export class RtcChannel extends EventTarget {
   #closed(carrier) {
     if (!this.#carriers.includes(carrier)) return;
     const { session, error } = carrier;
+    // Where another one carries it, too, this was the end of a connection: a channel is closed on all of them.
     const broken = () => session.over || session.failed || session.pc.sctp?.state === 'closed';
-    if (this.#closing || broken()) {
+    if (this.#closing || broken() || this.#usable) {
       this._lost(session);
     } else {
       this.#become('reconnecting');
       setTimeout(() => {
         if (!this.#carriers.includes(carrier)) return;
-        if (broken()) this._lost(session);
+        if (broken() || this.#usable) this._lost(session);
         else this._finish(error ? problem('channel-failed', error) : problem('channel-closed'));
       }, CLOSE_WAIT);
     }

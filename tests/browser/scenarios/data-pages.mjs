@@ -182,8 +182,8 @@ async function checkBroken(one, other) {
   assert.ok(!(await happened(other, 'control')).some(([, data]) => data === 'stale'));
 }
 
-/** As on a machine with too much to do: the browser is connected before it says that it has taken the answer. Time
- * passes ten times as fast. */
+/** As on a machine with too much to do: the browser is connected before it says that it has taken the answer, and it closes
+ * late, and channels close long before it says so of what carries them. Time passes `hurry` times as fast. */
 function busyBrowser() {
   const taken = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = async function (description) {
@@ -191,11 +191,16 @@ function busyBrowser() {
     while (description.type === 'answer' && this.connectionState !== 'connected')
       await new Promise((resolve) => this.addEventListener('connectionstatechange', resolve, { once: true }));
   };
+  Object.defineProperty(RTCSctpTransport.prototype, 'state', { get: () => 'connected' });
   const later = globalThis.setTimeout;
-  globalThis.setTimeout = (what, time, ...words) => later(what, time / 10, ...words);
+  const { close } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.close = function () {
+    later(() => close.call(this), 300);
+  };
+  globalThis.hurry = 10;
+  globalThis.setTimeout = (what, time, ...words) => later(what, time / globalThis.hurry, ...words);
 }
 
-/* A connection that came up stays up, longer than one may take to come up (15 s). */
 async function checkBusy(stage, browsers) {
   const pages = [];
   for (const [i, browser] of browsers.entries())
@@ -204,8 +209,23 @@ async function checkBusy(stage, browsers) {
   await until('a connection', async () => (await sessions()).every(Boolean));
   await live(...pages);
   const before = await sessions();
+  // What came up stays up, longer than one may take to come up (15 s).
   await pages[0].evaluate(() => new Promise((resolve) => setTimeout(resolve, 20000)));
   assert.deepEqual(await sessions(), before);
+
+  // The first one leaves the old connection for the new one long before the second does.
+  await pages[0].evaluate(() => globalThis.follow(globalThis.peer.openChannel('busy')).send('1'));
+  await gets(pages[1], 'busy', '1');
+  await pages[1].evaluate(() => (globalThis.hurry = 0.2));
+  await pages[0].evaluate(() => globalThis.peer.retry());
+  await until('another connection', async () => {
+    const now = await sessions();
+    return now[0] === now[1] && now[0] !== before[0];
+  });
+  await pages[0].evaluate(() => globalThis.handles.busy.send('2'));
+  await gets(pages[1], 'busy', '2');
+  await pages[1].evaluate(() => globalThis.handles.busy.send('3'));
+  await gets(pages[0], 'busy', '3');
 }
 
 export default async function (stage) {
