@@ -55,11 +55,12 @@ export default async function (stage) {
   const before = await energy(page);
   await until('sound with energy', async () => (await energy(page)) > before + 0.01);
   if (stage.browserName === 'chromium') {
-    const peak = await until('a tone', async () => {
-      const found = await strongest(page);
-      return found.level > -60 ? found : null;
+    // For a moment it is another one: a browser that fills its buffer, or empties it, plays slower, or faster.
+    await until('a tone of 440 Hz', async () => {
+      const { level, frequency } = await strongest(page);
+      if (level > -60 && Math.abs(frequency - 440) < 12) return true;
+      throw new Error(`${frequency} Hz was heard at ${level} dB`);
     });
-    assert.ok(Math.abs(peak.frequency - 440) < 12, `a tone of 440 Hz is sent, ${peak.frequency} Hz was heard`);
   }
 
   const said = await stage.shows(
@@ -67,14 +68,13 @@ export default async function (stage) {
     'live figures',
     (s) =>
       s.state === 'live' &&
-      /fps/.test(s.numbers['Frame rate'] ?? '') &&
+      parseFloat(s.numbers['Frame rate']) > 15 &&
       /Mbit|kbit/.test(s.numbers.Bitrate) &&
-      /ms/.test(s.numbers.Buffer),
+      parseFloat(s.numbers.Buffer) < 100, // no more than the network asks for, once it has come to rest
   );
   assert.match(said.numbers.Resolution, /640 × 360/);
   assert.match(said.numbers.Codec, /VP8 \+ Opus/);
   assert.match(said.numbers.Lost, /%$/);
-  assert.ok(parseFloat(said.numbers['Frame rate']) > 15, said.numbers['Frame rate']);
   assert.equal(said.words, 'Live');
   // No more buffering than the network asks for.
   const target = await page.evaluate(() => {
@@ -84,7 +84,6 @@ export default async function (stage) {
     return receiver.jitterBufferTarget;
   });
   assert.equal(target, 0);
-  assert.ok(parseFloat(said.numbers.Buffer) < 100, `${said.numbers.Buffer} of buffering`);
   assert.equal(
     await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight),
     true,
