@@ -124,6 +124,18 @@ rebuild (TestRoom *room, TestPeer *peer)
   g_free (json);
 }
 
+/* The first one opens the channel, the second one takes it. */
+static void
+meet (TestRoom *room, TestPeer *peers[2], App apps[2])
+{
+  app_init (&apps[0], peers[0], NULL);
+  app_init (&apps[1], peers[1], "o,opens=false");
+  test_room_join (room, peers[0], peers[1]);
+  app_wait (&apps[0], &apps[0].opened, 1);
+  app_wait (&apps[1], &apps[1].opened, 1);
+  gst_message_unref (test_peer_wait_message (peers[0], "rtc-peer-connected"));
+}
+
 /* Both sides talk while it is rebuilt, again and again: the channels stay, and nothing is lost, doubled or reordered.
  */
 GST_START_TEST (a_channel_goes_on)
@@ -132,12 +144,7 @@ GST_START_TEST (a_channel_goes_on)
   TestPeer *peers[] = {test_room_add (room, "a", "native", ALONE), test_room_add (room, "b", "native", ALONE)};
   App apps[2] = {{NULL}};
 
-  app_init (&apps[0], peers[0], NULL);
-  app_init (&apps[1], peers[1], "o,opens=false");
-  test_room_join (room, peers[0], peers[1]);
-  app_wait (&apps[0], &apps[0].opened, 1);
-  app_wait (&apps[1], &apps[1].opened, 1);
-  gst_message_unref (test_peer_wait_message (peers[0], "rtc-peer-connected"));
+  meet (room, peers, apps);
   gst_message_unref (test_peer_wait_message (peers[1], "rtc-peer-connected"));
   for (guint round = 0; round < ROUNDS; round++) {
     gint64 end = g_get_monotonic_time () + WAIT;
@@ -192,12 +199,7 @@ GST_START_TEST (closed_meanwhile)
   App apps[2] = {{NULL}};
   gint64 end;
 
-  app_init (&apps[0], peers[0], NULL);
-  app_init (&apps[1], peers[1], "o,opens=false");
-  test_room_join (room, peers[0], peers[1]);
-  app_wait (&apps[0], &apps[0].opened, 1);
-  app_wait (&apps[1], &apps[1].opened, 1);
-  gst_message_unref (test_peer_wait_message (peers[0], "rtc-peer-connected"));
+  meet (room, peers, apps);
   gst_message_unref (test_peer_wait_message (peers[1], "rtc-data-channel"));
   rebuild (room, peers[0]);
   g_usleep (__i__ * CLOSE_STEP_US);
