@@ -540,14 +540,14 @@ export class RtcChannel extends EventTarget {
     if (!this.#carriers.includes(carrier)) return;
     const { session, error } = carrier;
     // Where another one carries it, too, this was the end of a connection: a channel is closed on all of them.
-    const broken = () => session.over || session.failed || session.pc.sctp?.state === 'closed';
-    if (this.#closing || broken() || this.#usable) {
+    const broken = () => session.over || session.failed || session.pc.sctp?.state === 'closed' || this.#usable;
+    if (this.#closing || broken()) {
       this._lost(session);
     } else {
       this.#become('reconnecting');
       setTimeout(() => {
         if (!this.#carriers.includes(carrier)) return;
-        if (broken() || this.#usable) this._lost(session);
+        if (broken()) this._lost(session);
         else this._finish(error ? problem('channel-failed', error) : problem('channel-closed'));
       }, CLOSE_WAIT);
     }
