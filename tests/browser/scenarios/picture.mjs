@@ -68,8 +68,10 @@ export default async function (stage) {
     'live figures',
     (s) =>
       s.state === 'live' &&
+      /fps/.test(s.numbers['Frame rate']) &&
       parseFloat(s.numbers['Frame rate']) > 15 &&
       /Mbit|kbit/.test(s.numbers.Bitrate) &&
+      /ms/.test(s.numbers.Buffer) &&
       parseFloat(s.numbers.Buffer) < 100, // no more than the network asks for, once it has come to rest
   );
   assert.match(said.numbers.Resolution, /640 × 360/);
