@@ -11,6 +11,7 @@
 #include "gstrtcnativepriv.h"
 #include "core/rtcmessage.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 
 #define STUN_LAST 3 /* of first bytes: RFC 7983 */
@@ -499,6 +500,15 @@ transport_free (GstRtcTransport *base)
   g_strfreev (t->config.turn_servers);
   gst_rtc_transport_addresses_clear (&t->config.addresses);
   g_free (t);
+}
+
+void
+gst_rtc_native_init (void)
+{
+  /* At exit OpenSSL frees what its users' threads have of it, and a thread that is just ending frees it too: the
+   * process dies of that. webrtcbin does not join its threads, and GLib's thread pools keep theirs. The system takes it
+   * all. */
+  OPENSSL_init_crypto (OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
 const GstRtcTransportClass gst_rtc_native_transport = {

@@ -25,6 +25,7 @@ static gboolean
 plugin_init (GstPlugin *plugin)
 {
 #ifdef HAVE_NATIVE
+  gst_rtc_native_init ();
   gst_rtc_transport_register (&gst_rtc_native_transport);
 #endif
   gst_rtc_transport_register (&gst_rtc_webrtcbin_transport);

@@ -204,5 +204,5 @@ main (int argc, char **argv)
   if (program.is_offerer)
     make_description ("create-offer", "offer");
   peer_run (&funcs);
-  exit (0);
+  _Exit (0); /* as it is: threads of webrtcbin still run, and OpenSSL would be cleaned up under them */
 }
