@@ -10,6 +10,7 @@
  * The input is a list of commands of one byte; the low three bits say what. Bytes that a command needs follow, with
  * their number in front of them in two bytes. */
 
+#include <gst/gst.h>
 #include <string.h>
 
 #include "native/rtcbytes.h"

@@ -23,8 +23,8 @@ set_up (void)
 {
   static const gchar *const caps[N_TRACKS] = {
       "application/x-rtp,media=video,encoding-name=VP8,clock-rate=90000,payload=96,ssrc=(uint)1",
-      "application/x-rtp,media=video,encoding-name=H264,clock-rate=90000,payload=102,packetization-mode=(string)1,"
-      "profile-level-id=(string)42c01f",
+      ("application/x-rtp,media=video,encoding-name=H264,clock-rate=90000,payload=102,packetization-mode=(string)1,"
+       "profile-level-id=(string)42c01f"),
       "application/x-rtp,media=audio,encoding-name=OPUS,clock-rate=48000,payload=111",
   };
 
