@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtcwebrtcdata.h"
+#include "gstrtcwebrtcreset.h"
 
 #include "base/gstrtcwebrtcchannel.h"
 
@@ -52,6 +53,7 @@ struct _GstRtcWebrtcData
   GstElement *sctpenc, *sctpdec; /* webrtcbin's; NULL: not made yet */
   gboolean is_checked; /* the certificate */
   GPtrArray *held; /* of GstPad (owned), sctpenc's, which wait for that */
+  gulong reset_watch; /* 0: none */
 
   /* loop */
   Agreement agreement;
@@ -91,6 +93,7 @@ gst_rtc_webrtc_data_free (GstRtcWebrtcData *data)
   g_ptr_array_unref (data->held);
   g_ptr_array_unref (data->untold);
   g_ptr_array_unref (data->channels);
+  gst_rtc_webrtc_reset_unwatch (data->reset_watch);
   gst_clear_object (&data->sctpenc);
   gst_clear_object (&data->sctpdec);
   g_clear_object (&data->filler);
@@ -101,21 +104,29 @@ gst_rtc_webrtc_data_free (GstRtcWebrtcData *data)
 
 /* Mending what webrtcbin sends. */
 
+static gboolean
+is_newer (GstElement *element, gchar **version)
+{
+  GstPlugin *plugin = gst_plugin_feature_get_plugin (GST_PLUGIN_FEATURE (gst_element_get_factory (element)));
+  guint major = 0, minor = 0;
+
+  *version = g_strdup (plugin ? gst_plugin_get_version (plugin) : "");
+  gst_clear_object (&plugin);
+  return sscanf (*version, "%u.%u", &major, &minor) == 2 && (major > 1 || minor > LAST_MINOR);
+}
+
 /* There is no telling from outside whether a later one has the limits right (mend_buffer()): SCTP shows it only when
  * packets are lost. */
 static void
 warn_of_newer_sctp (GstElement *sctpenc)
 {
-  GstPlugin *plugin = gst_plugin_feature_get_plugin (GST_PLUGIN_FEATURE (gst_element_get_factory (sctpenc)));
-  const gchar *version = plugin ? gst_plugin_get_version (plugin) : "";
-  guint major = 0, minor = 0;
+  g_autofree gchar *version = NULL;
 
-  if (sscanf (version, "%u.%u", &major, &minor) == 2 && (major > 1 || minor > LAST_MINOR))
+  if (is_newer (sctpenc, &version))
     GST_WARNING_OBJECT (sctpenc,
         "GStreamer %s is newer than what was looked at (1.%d): should its sctpenc have max-retransmits and "
         "max-packet-lifetime right, they do not limit here; rtcbin's property transport=native can be relied on",
         version, LAST_MINOR);
-  gst_clear_object (&plugin);
 }
 
 /* An own reference is the pad's only user here: what comes from webrtcbin's appsrc is not shared. */
@@ -188,10 +199,16 @@ mend_received (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 static void
 on_decoder_pad (GstElement *sctpdec, GstPad *pad, gpointer user_data)
 {
+  GstRtcWebrtcData *data = ((GstRtcWebrtc *)user_data)->data;
+  g_autofree gchar *version = NULL;
   guint id;
 
   if (sscanf (GST_PAD_NAME (pad), "src_%u", &id) != 1)
     return;
+  g_mutex_lock (&data->lock);
+  if (!data->reset_watch && !is_newer (sctpdec, &version))
+    data->reset_watch = gst_rtc_webrtc_reset_watch (sctpdec);
+  g_mutex_unlock (&data->lock);
   if (id <= GST_RTC_WEBRTC_MAX_ID) {
     gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, mend_received, NULL, NULL);
     return;
