@@ -70,7 +70,7 @@ wait_held (Fixture *f)
 }
 
 static void
-setup (Fixture *f, const gchar *media, const gchar *watch, gint64 until)
+setup (Fixture *f, const gchar *transport, const gchar *media, const gchar *watch, gint64 until)
 {
   g_autofree gchar *line_a = NULL;
   g_autofree gchar *line_b = NULL;
@@ -95,7 +95,7 @@ setup (Fixture *f, const gchar *media, const gchar *watch, gint64 until)
       "%s datachannelsrc label=x name=src directory=%s ! appsink name=out sync=false async=false",
       watch, f->directory);
   f->room = test_room_new ();
-  f->a = test_room_add (f->room, "a", "native", line_a);
+  f->a = test_room_add (f->room, "a", transport, line_a);
   sink = gst_bin_get_by_name (GST_BIN (test_peer_get_pipeline (f->a)), "sink");
   pad = gst_element_get_static_pad (sink, "sink");
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_buffer, f, NULL);
@@ -179,7 +179,7 @@ GST_START_TEST (test_sent)
 {
   Fixture f;
 
-  setup (&f, TEST_VP8, TEST_WATCH_VP8, G_MAXINT64);
+  setup (&f, test_transports[__i__], TEST_VP8, TEST_WATCH_VP8, G_MAXINT64);
   expect_file (&f);
   teardown (&f);
 }
@@ -216,7 +216,7 @@ GST_START_TEST (test_rebuilt)
   gint64 end = g_get_monotonic_time () + GST_TIME_AS_USECONDS (DEADLINE);
   Fixture f;
 
-  setup (&f, "", "", MIDDLE);
+  setup (&f, "native", "", "", MIDDLE);
   wait_held (&f);
   rebuild (&f);
   read_until (&f, 4 * MIDDLE);
@@ -240,7 +240,7 @@ GST_START_TEST (test_away)
   g_autofree gchar *second = NULL;
   Fixture f;
 
-  setup (&f, "", "", MIDDLE);
+  setup (&f, test_transports[__i__], "", "", MIDDLE);
   first = wait_string (f.b, "rtc-file-begin", "id");
   wait_held (&f);
   test_peer_tell (f.b, "{\"type\":\"left\",\"peerId\":\"a\",\"reason\":\"closed\"}");
@@ -265,7 +265,7 @@ GST_START_TEST (test_late)
   TestPeer *first, *late;
   Fixture f;
 
-  setup (&f, "", "", 3 * MIDDLE);
+  setup (&f, test_transports[__i__], "", "", 3 * MIDDLE);
   wait_held (&f);
   directory = g_build_filename (f.directory, "late", NULL);
   fail_unless (g_mkdir (directory, 0777) == 0);
@@ -296,8 +296,8 @@ GST_START_TEST (test_cancelled)
   GDir *dir;
   Fixture f;
 
-  setup (&f, "", "", MIDDLE);
-  element = gst_bin_get_by_name (GST_BIN (test_peer_get_pipeline (__i__ ? f.b : f.a)), names[__i__]);
+  setup (&f, test_transports[__i__ / 2], "", "", MIDDLE);
+  element = gst_bin_get_by_name (GST_BIN (test_peer_get_pipeline (__i__ % 2 ? f.b : f.a)), names[__i__ % 2]);
   id = wait_string (f.b, "rtc-file-begin", "id");
   wait_held (&f);
   g_signal_emit_by_name (element, "cancel", id, &is_found);
@@ -347,15 +347,16 @@ datachannelfiles_suite (void)
 {
   Suite *suite = suite_create ("datachannelfiles");
   TCase *tests = tcase_create ("general");
+  guint n = test_transports_load ();
 
   suite_add_tcase (suite, tests);
   tcase_set_timeout (tests, 60);
-  tcase_add_test (tests, test_sent);
+  tcase_add_loop_test (tests, test_sent, 0, n);
   tcase_add_test (tests, test_starts);
   tcase_add_test (tests, test_rebuilt);
-  tcase_add_test (tests, test_away);
-  tcase_add_test (tests, test_late);
-  tcase_add_loop_test (tests, test_cancelled, 0, 2);
+  tcase_add_loop_test (tests, test_away, 0, n);
+  tcase_add_loop_test (tests, test_late, 0, n);
+  tcase_add_loop_test (tests, test_cancelled, 0, 2 * n);
   return suite;
 }
 
