@@ -152,6 +152,24 @@ join (Fixture *f)
   test_room_join (f->room, f->a, f->b);
 }
 
+void
+meet (Fixture *f, App **a, const gchar *a_options, App **b, const gchar *b_options)
+{
+  *a = app_new (f->a, "x", a_options);
+  *b = app_new (f->b, "x", b_options);
+  join (f);
+  app_expect (*a, "open");
+  app_expect (*b, "open");
+}
+
+void
+part (Fixture *f, App *a, App *b)
+{
+  test_room_free (f->room);
+  app_free (a);
+  app_free (b);
+}
+
 gboolean
 is_webrtcbin (const gchar *name)
 {

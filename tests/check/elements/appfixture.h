@@ -53,6 +53,14 @@ typedef struct
 
 void set_up (Fixture *f, const gchar *name);
 void join (Fixture *f);
+
+/* Both have a channel "x", with options as for app_new(), before they meet; it is open when this returns. */
+#define LISTENS "o,opens=false"
+void meet (Fixture *f, App **a, const gchar *a_options, App **b, const gchar *b_options);
+
+/* The end of both. */
+void part (Fixture *f, App *a, App *b);
+
 gboolean is_webrtcbin (const gchar *name);
 
 G_END_DECLS

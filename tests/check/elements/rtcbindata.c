@@ -17,11 +17,7 @@ GST_START_TEST (both_ways)
   gboolean is_limited;
 
   setup (&f);
-  a = app_new (f.a, "x", NULL);
-  b = app_new (f.b, "x", "o,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, NULL, &b, LISTENS);
   app_say (a, "hello");
   app_expect (b, "t:hello");
   app_say (b, "");
@@ -34,9 +30,7 @@ GST_START_TEST (both_ways)
   /* The other side of a close. */
   g_signal_emit_by_name (a->channel, "close");
   app_expect (b, "close");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -48,20 +42,14 @@ GST_START_TEST (closed_by_the_other)
   gint64 begin;
 
   setup (&f);
-  a = app_new (f.a, "x", NULL);
-  b = app_new (f.b, "x", "o,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, NULL, &b, LISTENS);
   app_say (b, "last");
   begin = g_get_monotonic_time ();
   g_signal_emit_by_name (b->channel, "close");
   app_expect (a, "t:last");
   app_expect (a, "close");
   fail_unless (g_get_monotonic_time () - begin < 9 * G_TIME_SPAN_SECOND);
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -83,9 +71,7 @@ GST_START_TEST (both_open)
   app_say (b, "2");
   app_expect (b, "t:1");
   app_expect (a, "t:2");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -110,7 +96,7 @@ GST_START_TEST (who_comes_later)
   fail_unless_equals_string (gst_structure_get_string (gst_message_get_structure (message), "label"), "x");
   fail_unless (gst_structure_get_boolean (gst_message_get_structure (message), "taken", &taken) && !taken);
   gst_message_unref (message);
-  b = app_new (f.b, "x", "o,opens=false");
+  b = app_new (f.b, "x", LISTENS);
   app_expect (b, "open");
   app_say (a, "3");
   app_expect (b, "t:1");
@@ -129,16 +115,10 @@ GST_START_TEST (a_peer_leaves)
   App *a, *b;
 
   setup (&f);
-  a = app_new (f.a, "x", NULL);
-  b = app_new (f.b, "x", "o,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, NULL, &b, LISTENS);
   test_room_leave (f.room, f.b);
   app_expect (a, "lost");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -159,11 +139,7 @@ GST_START_TEST (a_rebuilt_connection)
   App *a, *b;
 
   setup (&f);
-  a = app_new (f.a, "x", "o,ordered=false");
-  b = app_new (f.b, "x", "o,ordered=false,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, "o,ordered=false", &b, "o,ordered=false,opens=false");
   gst_message_unref (test_peer_wait_message (f.a, "rtc-peer-connected"));
   gst_message_unref (test_peer_wait_message (f.b, "rtc-peer-connected"));
   request (&f, FALSE);
@@ -172,9 +148,7 @@ GST_START_TEST (a_rebuilt_connection)
   app_say (a, "again");
   /* The new one may be told before the old one's end. */
   app_expect_all (b, 3, "lost open t:again ");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -189,11 +163,7 @@ GST_START_TEST (a_restart)
   if (strcmp (transport, "native") != 0)
     return;
   setup (&f);
-  a = app_new (f.a, "x", NULL);
-  b = app_new (f.b, "x", "o,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, NULL, &b, LISTENS);
   gst_message_unref (test_peer_wait_message (f.a, "rtc-peer-connected"));
   request (&f, TRUE);
   for (guint i = 0; i < 200; i++) {
@@ -209,9 +179,7 @@ GST_START_TEST (a_restart)
   fail_unless (restarts > 0);
   app_say (a, "after");
   app_expect (b, "t:after");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -284,9 +252,7 @@ GST_START_TEST (negotiated)
   app_say (b, "2");
   app_expect (b, "t:1");
   app_expect (a, "t:2");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -297,7 +263,7 @@ GST_START_TEST (much_and_close)
   App *a, *b;
 
   setup (&f);
-  a = app_new (f.a, "x", "o,opens=false");
+  a = app_new (f.a, "x", LISTENS);
   b = app_new (f.b, "x", NULL);
   join (&f);
   app_expect (b, "open");
@@ -308,9 +274,7 @@ GST_START_TEST (much_and_close)
   for (guint i = 0; i < 100; i++)
     app_expect (a, "b:65536");
   app_expect (a, "close");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 

@@ -38,11 +38,7 @@ GST_START_TEST (mixed)
   f.room = test_room_new ();
   f.a = test_room_add (f.room, "a", transport, ALONE);
   f.b = test_room_add (f.room, "b", is_webrtcbin (transport) ? "native" : "webrtcbin", ALONE);
-  a = app_new (f.a, "x", "o,max-retransmits=3,ordered=false");
-  b = app_new (f.b, "x", "o,max-retransmits=3,ordered=false,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, "o,max-retransmits=3,ordered=false", &b, "o,max-retransmits=3,ordered=false,opens=false");
   app_say (a, "1");
   app_expect (b, "t:1");
   app_say (b, "");
@@ -57,9 +53,7 @@ GST_START_TEST (mixed)
   app_expect (a, "b:65536");
   g_signal_emit_by_name (a->channel, "close");
   app_expect (b, "close");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -100,16 +94,14 @@ GST_START_TEST (only_listeners_offer)
   App *a, *b;
 
   setup (&f);
-  a = app_new (f.a, "x", "o,opens=false");
+  a = app_new (f.a, "x", LISTENS);
   b = app_new (f.b, "x", NULL);
   join (&f);
   app_expect (b, "open");
   app_say (b, "1");
   app_expect (a, "open");
   app_expect (a, "t:1");
-  test_room_free (f.room);
-  app_free (a);
-  app_free (b);
+  part (&f, a, b);
 }
 GST_END_TEST;
 
@@ -180,11 +172,7 @@ GST_START_TEST (old_form)
 
   setup (&f);
   test_room_set_filter (f.room, make_old, &n_answers);
-  a = app_new (f.a, "x", NULL);
-  b = app_new (f.b, "x", "o,opens=false");
-  join (&f);
-  app_expect (a, "open");
-  app_expect (b, "open");
+  meet (&f, &a, NULL, &b, LISTENS);
   app_say (a, "1");
   app_expect (b, "t:1");
   app_say (b, "2");
