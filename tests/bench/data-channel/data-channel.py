@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from program import Failure, Program
+from peer import Peer
+from program import Failure
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[2]
@@ -60,9 +61,9 @@ class Link:
 
     def __init__(self, peer, is_near):
         there = [] if is_near else ["nsenter", f"--net={NETNS}"]
-        self.sender = Program(f"{peer} (offer)", command_of(peer, "offer"), {"RTC_TEST_ADDRESS": INSIDE})
-        self.receiver = Program(f"{peer} (answer)", there + command_of(peer, "answer"),
-                                {"RTC_TEST_ADDRESS": INSIDE if is_near else OUTSIDE})
+        self.sender = Peer(f"{peer} (offer)", command_of(peer, "offer"), {"RTC_TEST_ADDRESS": INSIDE})
+        self.receiver = Peer(f"{peer} (answer)", there + command_of(peer, "answer"),
+                             {"RTC_TEST_ADDRESS": INSIDE if is_near else OUTSIDE})
         self.sender.other, self.receiver.other = self.receiver, self.sender
         self.receiver.say("description", *self.sender.wait_for("description"))
         self.sender.say("description", *self.receiver.wait_for("description"))
@@ -226,7 +227,7 @@ def main():
     for path in sorted(options.paths, key=lambda name: name != "near"):
         if path != "near":
             if not cable:
-                cable = Program("data-path", [BUILD / "data-path"])
+                cable = Peer("data-path", [BUILD / "data-path"])
                 cable.wait_for("ready")
             set_path(cable, path)
         rounds = []

@@ -33,7 +33,8 @@ import sys
 import time
 from pathlib import Path
 
-from program import Failure, Program
+from peer import Peer
+from program import Failure
 
 BUILD = Path(os.environ.get("RTC_DATA_CHANNEL", "."))
 ROUND_TRIP = 26.0  # ms
@@ -110,8 +111,8 @@ class Link:
             send += (f" appsrc name={setting.name} format=time caps=application/x-data-channel ! "
                      f"datachannelsink label={setting.name} {setting.limits}")
             receive += f" datachannelsrc label={setting.name} ! appsink name={setting.name} sync=false async=false"
-        self.sender = Program("the sender", [peer, *send.split()])
-        self.receiver = Program("the receiver", ["nsenter", f"--net={there}", peer, *receive.split()])
+        self.sender = Peer("the sender", [peer, *send.split()])
+        self.receiver = Peer("the receiver", ["nsenter", f"--net={there}", peer, *receive.split()])
         for program in (self.sender, self.receiver):
             for _ in settings:
                 while program.wait_for("message", PATIENCE) != ["rtc-data-channel"]:
@@ -202,7 +203,7 @@ def main():
     parser.add_argument("--stats", action="store_true")
     options = parser.parse_args()
     options.settings = [Setting(name) for name in options.settings.split(",")]
-    path = Program("data-path", [BUILD / "data-path"])
+    path = Peer("data-path", [BUILD / "data-path"])
     problems = []
     try:
         path.wait_for("ready")

@@ -8,11 +8,8 @@ usage: tests/netns-run tests/bench/fan-out/fan-out.py [--viewers 1,5,20,50] [--s
 import argparse
 import json
 import os
-import queue
 import random
-import signal
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -20,74 +17,24 @@ from pathlib import Path
 
 import janus
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from program import Failure, Program  # noqa: E402
+
 ADDRESS = os.environ.get("RTC_TEST_ADDRESS", "127.0.0.1")
 BUILD = Path(os.environ.get("RTC_FAN_OUT", "."))
 PACKETS = 325  # a second and viewer
 SIGNAL_PORT, MEDIA_PORT = 8080, 8090
 
 
-class Failure(Exception):
-    pass
-
-
-class Program:
-    """A process that talks in lines."""
-
-    def __init__(self, name, command, environment=None):
-        self.name = name
+class Receiver(Program):
+    def __init__(self, *words):
         self.firsts = {}  # viewer: milliseconds to its first picture
-        self.lines = queue.Queue()
-        # pylint: disable=consider-using-with
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-                                        env=environment)
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
+        super().__init__("receiver", [BUILD / "fan-receiver", ADDRESS, *words])
 
-    def _read(self):
-        for line in self.process.stdout:
-            words = line.rstrip("\n").split(" ")
-            if words[0] == "first":
-                self.firsts[words[1]] = float(words[2])
-            self.lines.put(words)
-        self.lines.put(["gone"])
-
-    def say(self, *words):
-        try:
-            self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError as error:
-            raise Failure(f"{self.name} ended early (exit {self.process.poll()})") from error
-
-    def get(self, deadline):
-        """The next line as words; None when the deadline is over."""
-        try:
-            words = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            return None
-        if words[0] == "gone":
-            raise Failure(f"{self.name} ended early (exit {self.process.wait()})")
-        return words
-
-    def wait_for(self, word, timeout=15):
-        """The first line that begins with WORD; what comes before is dropped, but for errors."""
-        deadline = time.monotonic() + timeout
-        while True:
-            words = self.get(deadline)
-            if words is None:
-                raise Failure(f"{self.name} did not say {word} within {timeout} s")
-            if words[0] == "error":
-                raise Failure(f"{self.name}: {' '.join(words)}")
-            if words[0] == word:
-                return words
-
-    def close(self):
-        if self.process.poll() is None:
-            try:
-                self.process.stdin.close()
-                self.process.wait(3)
-            except (OSError, subprocess.TimeoutExpired):
-                self.process.send_signal(signal.SIGKILL)
-                self.process.wait()
+    def take(self, words):
+        if words[0] == "first":
+            self.firsts[words[1]] = float(words[2])
+        super().take(words)
 
 
 class Usage:
@@ -112,7 +59,7 @@ class Sender:
 
     def __init__(self, options):
         self.options = options
-        self.program = Program(self.name, [str(word) for word in self.make_command()], self.environment())
+        self.program = Program(self.name, self.make_command(), self.environment())
         self.program.wait_for("ready", 30)
 
     def environment(self):
@@ -134,7 +81,7 @@ class Raw(Sender):
     def connect(self, receiver, first, count, interval):
         for i in range(first, first + count):
             receiver.say("raw", f"v{i}", self.profile)
-            self.program.say(*receiver.wait_for("viewer"))
+            self.program.say("viewer", *receiver.wait_for("viewer"))
 
 
 class RawSendto(Raw):
@@ -192,7 +139,7 @@ class Lines(Sender):
                 raise Failure(f"{self.name} made no offer for {name}")
             if words[0] == "offer":
                 receiver.say(*words)
-                self.program.say(*receiver.wait_for("answer"))
+                self.program.say("answer", *receiver.wait_for("answer"))
             elif words[0] == "candidate":
                 receiver.say(*words)
             if words[:2] == ["offer", name]:
@@ -249,7 +196,7 @@ class Janus(Sender):
         try:
             for i in range(first, first + count):
                 receiver.say("offer", f"v{i}", janus.encode(self.server.offer(f"v{i}")))
-                self.server.answer(f"v{i}", janus.decode(receiver.wait_for("answer")[2]))
+                self.server.answer(f"v{i}", janus.decode(receiver.wait_for("answer")[1]))
                 time.sleep(interval / 1000)
         except janus.Trouble as error:
             raise Failure(str(error)) from error
@@ -280,7 +227,7 @@ def wait_for_pictures(receiver, count, timeout):
         words = receiver.get(deadline)
         if words is None:
             raise Failure(f"only {len(receiver.firsts)} of {count} viewers have a picture after {timeout} s")
-        if words[0] in ("error", "closed"):
+        if words[0] == "closed":
             raise Failure(f"receiver: {' '.join(words)}")
 
 
@@ -295,7 +242,7 @@ def total(sender):
 
 def measure(kind, viewers, options, drop=0.0):
     """Runs one sender with so many viewers. Returns a dict of figures."""
-    receiver = Program("receiver", [str(BUILD / "fan-receiver"), ADDRESS] + (["--stamps"] if options.latency else []))
+    receiver = Receiver(*(["--stamps"] if options.latency else []))
     sender = None
     try:
         receiver.wait_for("ready")
@@ -354,7 +301,7 @@ def read_report(receiver, result):
 
 def arrive(kind, count, options):
     """One watches; so many more come within a second. Returns a dict of figures."""
-    receiver = Program("receiver", [str(BUILD / "fan-receiver"), ADDRESS, "--stamps"])
+    receiver = Receiver("--stamps")
     sender = None
     try:
         receiver.wait_for("ready")
