@@ -141,7 +141,17 @@ class Server:
                 if time.monotonic() > deadline:
                     raise Trouble(f"Janus does not listen ({error}): {self._tail()}") from error
                 time.sleep(0.05)
-        self.path += f"/{self.ask('', {'janus': 'create'})['data']['id']}"
+        self.path += f"/{self._create(deadline)['data']['id']}"
+
+    def _create(self, deadline):
+        """It listens before it is ready, and then closes what has connected."""
+        while True:
+            try:
+                return self.ask("", {"janus": "create"})
+            except Trouble:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def _tail(self):
         return " / ".join((self.work / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
