@@ -83,28 +83,35 @@ export function envelope(samples, step) {
   return out;
 }
 
-/**
- * How alike two recordings of speech are. The loudness says where the second starts in the first; then, piece by
- * piece, the waves themselves are compared: a receiver stretches time a little, so each piece may lie some ms beside
- * its place.
- * @param {Float64Array} sent @param {Float64Array} got shorter than `sent` @param {number} rate of both
- * @returns {{loudness: number, waves: number}} correlations: of the loudness, and the median of the pieces
- */
-export function compareSpeech(sent, got, rate) {
-  const step = rate / 100;
-  const fit = bestFit(envelope(got, step), envelope(sent, step));
-  const piece = rate / 4;
-  const slack = rate / 25;
+/* How well the pieces of `got` fit into `sent`, each at most `slack` beside its place, which is that of `got` and `lag`. */
+function fitPieces(sent, got, piece, lag, slack, isPause = () => false) {
   const found = [];
   for (let at = 0; at + piece <= got.length; at += piece) {
     const part = got.subarray(at, at + piece);
-    if (Math.sqrt(part.reduce((sum, s) => sum + s * s, 0) / piece) < 0.01) continue; // a pause
-    const place = fit.lag * step + at;
-    const from = Math.max(0, place - slack);
-    found.push(bestFit(part, sent.subarray(from, Math.min(sent.length, place + piece + slack))).value);
+    if (isPause(part)) continue;
+    const place = lag + at;
+    found.push(bestFit(part, sent.subarray(Math.max(0, place - slack), place + piece + slack)).value);
   }
   found.sort((a, b) => a - b);
-  return { loudness: fit.value, waves: found[found.length >> 1] ?? 0, pieces: found.length };
+  return { middle: found[found.length >> 1] ?? 0, pieces: found.length };
+}
+
+/**
+ * How alike two recordings of speech are. The loudness says where the second starts in the first; then both the
+ * loudness and the waves are compared piece by piece: a receiver stretches time a little, so each piece may lie some ms
+ * beside its place.
+ * @param {Float64Array} sent @param {Float64Array} got shorter than `sent` @param {number} rate of both
+ * @returns {{loudness: number, waves: number, pieces: number}} correlations: the medians of seconds' loudness and of
+ *   the waves' pieces, and how many there are of those
+ */
+export function compareSpeech(sent, got, rate) {
+  const step = rate / 100;
+  const slack = rate / 25;
+  const [loudSent, loudGot] = [envelope(sent, step), envelope(got, step)];
+  const { lag } = bestFit(loudGot, loudSent);
+  const loudness = fitPieces(loudSent, loudGot, 100, lag, slack / step);
+  const waves = fitPieces(sent, got, rate / 4, lag * step, slack, (part) => envelope(part, part.length)[0] < 0.01);
+  return { loudness: loudness.middle, waves: waves.middle, pieces: waves.pieces };
 }
 
 /** The samples of a WAV file of 16 bits, mono. */
