@@ -104,15 +104,16 @@ gst_rtc_webrtc_data_free (GstRtcWebrtcData *data)
 
 /* Mending what webrtcbin sends. */
 
-static gboolean
-is_newer (GstElement *element, gchar **version)
+/* The version of ELEMENT's plugin, when it is newer than what was looked at; else NULL. */
+static const gchar *
+get_newer_version (GstElement *element)
 {
   GstPlugin *plugin = gst_plugin_feature_get_plugin (GST_PLUGIN_FEATURE (gst_element_get_factory (element)));
+  const gchar *version = g_intern_string (plugin ? gst_plugin_get_version (plugin) : "");
   guint major = 0, minor = 0;
 
-  *version = g_strdup (plugin ? gst_plugin_get_version (plugin) : "");
   gst_clear_object (&plugin);
-  return sscanf (*version, "%u.%u", &major, &minor) == 2 && (major > 1 || minor > LAST_MINOR);
+  return sscanf (version, "%u.%u", &major, &minor) == 2 && (major > 1 || minor > LAST_MINOR) ? version : NULL;
 }
 
 /* There is no telling from outside whether a later one has the limits right (mend_buffer()): SCTP shows it only when
@@ -120,9 +121,9 @@ is_newer (GstElement *element, gchar **version)
 static void
 warn_of_newer_sctp (GstElement *sctpenc)
 {
-  g_autofree gchar *version = NULL;
+  const gchar *version = get_newer_version (sctpenc);
 
-  if (is_newer (sctpenc, &version))
+  if (version)
     GST_WARNING_OBJECT (sctpenc,
         "GStreamer %s is newer than what was looked at (1.%d): should its sctpenc have max-retransmits and "
         "max-packet-lifetime right, they do not limit here; rtcbin's property transport=native can be relied on",
@@ -200,13 +201,12 @@ static void
 on_decoder_pad (GstElement *sctpdec, GstPad *pad, gpointer user_data)
 {
   GstRtcWebrtcData *data = ((GstRtcWebrtc *)user_data)->data;
-  g_autofree gchar *version = NULL;
   guint id;
 
   if (sscanf (GST_PAD_NAME (pad), "src_%u", &id) != 1)
     return;
   g_mutex_lock (&data->lock);
-  if (!data->reset_watch && !is_newer (sctpdec, &version))
+  if (!data->reset_watch && !get_newer_version (sctpdec))
     data->reset_watch = gst_rtc_webrtc_reset_watch (sctpdec);
   g_mutex_unlock (&data->lock);
   if (id <= GST_RTC_WEBRTC_MAX_ID) {
