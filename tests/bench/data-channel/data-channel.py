@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from peer import Peer
-from program import Failure
+from program import Failure, Program
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[2]
@@ -227,7 +227,7 @@ def main():
     for path in sorted(options.paths, key=lambda name: name != "near"):
         if path != "near":
             if not cable:
-                cable = Peer("data-path", [BUILD / "data-path"])
+                cable = Program("data-path", [BUILD / "data-path"])
                 cable.wait_for("ready")
             set_path(cable, path)
         rounds = []

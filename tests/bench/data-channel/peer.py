@@ -3,11 +3,15 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from program import Program  # noqa: E402
+from program import Program, cpu_seconds  # noqa: E402
+
+
+def private_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024
 
 
 class Peer(Program):
@@ -39,22 +43,18 @@ class Peer(Program):
                 pass
         return found
 
-    def cpu(self):
-        total = 0.0
-        for pid in self.pids():
-            try:
-                total += time.clock_gettime((~pid << 3) | 2)  # CLOCK_PROCESS_CPUTIME_ID of another process
-            except OSError:
-                pass
-        return total
-
-    def memory(self):
-        """Private bytes."""
+    def _sum(self, measure):
         total = 0
         for pid in self.pids():
             try:
-                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                    total += sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
-            except OSError:
+                total += measure(pid)
+            except OSError:  # it has ended
                 pass
-        return total * 1024
+        return total
+
+    def cpu(self):
+        return self._sum(cpu_seconds)
+
+    def memory(self):
+        """Private bytes."""
+        return self._sum(private_bytes)

@@ -34,7 +34,7 @@ import time
 from pathlib import Path
 
 from peer import Peer
-from program import Failure
+from program import Failure, Program
 
 BUILD = Path(os.environ.get("RTC_DATA_CHANNEL", "."))
 ROUND_TRIP = 26.0  # ms
@@ -203,7 +203,7 @@ def main():
     parser.add_argument("--stats", action="store_true")
     options = parser.parse_args()
     options.settings = [Setting(name) for name in options.settings.split(",")]
-    path = Peer("data-path", [BUILD / "data-path"])
+    path = Program("data-path", [BUILD / "data-path"])
     problems = []
     try:
         path.wait_for("ready")

@@ -18,7 +18,7 @@ from pathlib import Path
 import janus
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from program import Failure, Program  # noqa: E402
+from program import Failure, Program, cpu_seconds  # noqa: E402
 
 ADDRESS = os.environ.get("RTC_TEST_ADDRESS", "127.0.0.1")
 BUILD = Path(os.environ.get("RTC_FAN_OUT", "."))
@@ -41,7 +41,7 @@ class Usage:
     """What a process has used and holds."""
 
     def __init__(self, pid):
-        self.cpu = time.clock_gettime((~pid << 3) | 2)  # CLOCK_PROCESS_CPUTIME_ID of another process, in nanoseconds
+        self.cpu = cpu_seconds(pid)
         self.at = time.monotonic()
         self.threads = len(os.listdir(f"/proc/{pid}/task"))
         self.descriptors = len(os.listdir(f"/proc/{pid}/fd"))
