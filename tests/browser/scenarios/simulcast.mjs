@@ -8,13 +8,15 @@ import { until } from '../lib/until.mjs';
 const SINKS = `rtc.video_src_0 ! decodebin ! videoconvert ! appsink name=picture
   rtc.video_src_1 ! decodebin ! videoconvert ! appsink name=picture-2`;
 
+// Small ones: the larger is sent only once there is bandwidth for both, and what a browser thinks there is (1.1 Mbit/s for
+// 720p and its half) grows slowly on a busy machine, or not at all.
 function sendInTwoSizes() {
   const add = RTCPeerConnection.prototype.addTransceiver;
   RTCPeerConnection.prototype.addTransceiver = function (kind, init) {
     const isVideo = kind === 'video' && init.direction === 'sendonly' && !this.hasLayers;
     if (!isVideo) return add.call(this, kind, init);
     this.hasLayers = true;
-    const sendEncodings = [{ rid: 'small', scaleResolutionDownBy: 2 }, { rid: 'whole' }];
+    const sendEncodings = [{ rid: 'small', scaleResolutionDownBy: 8 }, { rid: 'large', scaleResolutionDownBy: 4 }];
     return add.call(this, kind, { ...init, sendEncodings });
   };
 }
