@@ -8,7 +8,7 @@ import { Proxy } from '../lib/proxy.mjs';
 import { until } from '../lib/until.mjs';
 
 export default async function (stage) {
-  await stage.counter({ signal: 'ping-interval=500 ping-timeout=1500' });
+  await stage.counter({ signal: 'ping-interval=1000 ping-timeout=4000' });
   const proxy = new Proxy(8090, stage.port, stage.address);
   await proxy.ready;
   stage.atEnd(() => proxy.close());
@@ -23,7 +23,7 @@ export default async function (stage) {
   const before = await who();
 
   proxy.cut();
-  await until('the cut to be noticed', () => page.evaluate(() => globalThis.rtclink.state === 'reconnecting'), 8000);
+  await until('the cut to be noticed', () => page.evaluate(() => globalThis.rtclink.state === 'reconnecting'), 15000);
   await stage.advances(page, 60);
   assert.equal((await stage.says(page)).words, 'Live');
   await stage.screenshot(page, 'cut');
