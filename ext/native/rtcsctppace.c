@@ -21,6 +21,15 @@
 /* There, who is to answer waits for its turn longer than any packet for the line. */
 #define MIN_WINDOW_NEAR (16 * RTC_SCTP_MTU)
 #define MIN_ROUND (1 * RTC_SCTP_MS)
+/* A machine that has others to serve lets both ends wait for their turn, and that is no queue: to send less makes it no
+ * shorter, but each turn is for fewer packets. So where the least window takes that much longer than the way, this one
+ * is tried: it may become the least for some time. */
+#define TRIED_WINDOW (80 * RTC_SCTP_MTU)
+#define TRIED_ROUNDS 4
+#define TRIED_FROM 4 /* times the way without a queue */
+#define TRIED_UP_TO (8 * RTC_SCTP_MS)
+#define TRIED_AGAIN (5000 * RTC_SCTP_MS) /* after it was of no use */
+#define FLOOR_TIME (10000 * RTC_SCTP_MS)
 
 /* Bytes that grow the window each round besides: what makes those who share a queue equal in the end. */
 #define STEP (2 * RTC_SCTP_MTU)
@@ -50,6 +59,7 @@ rtc_sctp_pace_init (RtcSctp *self)
   RtcSctpPace *pace = &self->pace;
 
   pace->window = pace->goal = FIRST_WINDOW;
+  pace->floor = MIN_WINDOW_NEAR;
   pace->is_starting = TRUE;
   pace->least = pace->base = pace->next_base = pace->at = -1;
   pace->budget = FIRST_WINDOW;
@@ -58,7 +68,7 @@ rtc_sctp_pace_init (RtcSctp *self)
 static gsize
 get_min_window (const RtcSctpPace *pace)
 {
-  return pace->base >= 0 && pace->base < NEAR ? MIN_WINDOW_NEAR : MIN_WINDOW;
+  return pace->base >= 0 && pace->base < NEAR ? pace->floor : MIN_WINDOW;
 }
 
 static void
@@ -229,13 +239,52 @@ follow_the_queue (RtcSctpPace *pace)
     set_window (pace, window + limit_step (pace, step));
 }
 
+/* A window five times as wide that takes less than twice as long is no queue. */
+static void
+end_trial (RtcSctp *self, gint64 now)
+{
+  RtcSctpPace *pace = &self->pace;
+
+  if (self->round_trip < 2 * pace->tried) {
+    pace->floor = TRIED_WINDOW;
+    pace->try_at = now + FLOOR_TIME;
+  } else {
+    pace->try_at = now + TRIED_AGAIN;
+  }
+  pace->tried = 0;
+}
+
+/* Returns whether the window is to be left as it is. */
+static gboolean
+try_a_wider_floor (RtcSctp *self, gint64 now)
+{
+  RtcSctpPace *pace = &self->pace;
+
+  if (pace->tried > 0) {
+    if (--pace->tried_rounds == 0 || pace->least > 2 * pace->tried)
+      end_trial (self, now);
+    return pace->tried > 0;
+  }
+  if (now < pace->try_at)
+    return FALSE;
+  pace->floor = MIN_WINDOW_NEAR;
+  if (pace->base >= NEAR || !pace->is_full || pace->window > pace->floor + STEP || self->round_trip > TRIED_UP_TO
+      || self->round_trip < TRIED_FROM * MAX (pace->base, MIN_QUEUE_NEAR))
+    return FALSE;
+  pace->tried = self->round_trip;
+  pace->tried_rounds = TRIED_ROUNDS;
+  set_window (pace, TRIED_WINDOW);
+  return TRUE;
+}
+
 static void
 end_round (RtcSctp *self, gint64 now)
 {
   RtcSctpPace *pace = &self->pace;
 
   look_at_losses (pace, now);
-  if (pace->least >= 0 && pace->kept == 0 && pace->tested_loss == 0 && !pace->is_starting && pace->goal == pace->window)
+  if (pace->least >= 0 && pace->kept == 0 && pace->tested_loss == 0 && !pace->is_starting && pace->goal == pace->window
+      && !try_a_wider_floor (self, now))
     follow_the_queue (pace);
   if (pace->tested_loss == 0)
     let_run_dry (pace, now);
@@ -265,9 +314,11 @@ rtc_sctp_pace_collapse (RtcSctp *self)
 {
   RtcSctpPace *pace = &self->pace;
 
+  pace->floor = MIN_WINDOW_NEAR;
   set_window (pace, MIN_WINDOW);
   pace->is_starting = TRUE;
   pace->kept = pace->tested_loss = pace->skipped = 0;
+  pace->tried = 0;
   pace->n_acked = pace->n_lost = 0;
 }
 

@@ -115,6 +115,11 @@ typedef struct
   guint kept_rounds;
   guint held_rounds; /* what is known of the queue is of a narrower window: it does not grow */
 
+  gsize floor; /* the least window on a near way */
+  gint64 tried; /* round trip before a wider one was tried; 0: none is being tried */
+  guint tried_rounds; /* that are still to come */
+  gint64 try_at; /* not before */
+
   /* chunks, until there are enough to say how many are lost */
   guint n_acked, n_lost, n_rounds;
   guint usual_loss; /* of a thousand: what is lost however little is sent */

@@ -45,6 +45,13 @@ put (Wire *wire, guint from, const guint8 *data, gsize size)
   if (wire->jitter)
     packet->at += g_rand_int_range (wire->rand, 0, wire->jitter);
   packet->to = !from;
+  if (wire->turn) {
+    gint64 *turn_at = &wire->turn_at[packet->to];
+
+    if (packet->at > *turn_at)
+      *turn_at = packet->at + g_rand_int_range (wire->rand, 1, wire->turn);
+    packet->at = *turn_at;
+  }
   packet->size = size;
   memcpy (packet->data, data, size);
   /* Most are the last. */

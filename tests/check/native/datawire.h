@@ -42,7 +42,8 @@ struct _Wire
   gint64 delay, jitter;
   gint64 rate; /* bytes a second that one direction carries; 0: any number */
   gint64 queue; /* time that a packet may wait for that; 0: any */
-  gint64 now, free_at[2];
+  gint64 turn; /* most time until an end looks at what has come, by chance; 0: it does at once */
+  gint64 now, free_at[2], turn_at[2];
   Wire *beside; /* (nullable) whose packets take the same line: its rate and queue are used */
   guint64 n_sent[2], n_bytes[2], n_dropped[2]; /* the last: by a full queue */
   GQueue packets; /* by time */

@@ -282,6 +282,47 @@ what_has_a_lifetime_goes_in_time (gconstpointer percent)
   end (test);
 }
 
+/* On a machine that has others to serve each end waits for its turn, sometimes long and sometimes not. That is no
+ * queue: to send less makes it no shorter. So more is on its way than the 16 packets that are the least otherwise. */
+static void
+a_machine_that_takes_its_time_gets_more (gconstpointer turn)
+{
+  Test *test = begin (0, 0, 300 * MEGA, 0);
+  gint64 idle, p50, p99, there_and_back = GPOINTER_TO_INT (turn);
+  gdouble speed, least = 16 * 1200 / (gdouble)there_and_back;
+
+  test->wire->turn = GPOINTER_TO_INT (turn);
+  ping (test, SECOND, &idle, &p99);
+  run (test, SECOND);
+  speed = run (test, 4 * SECOND);
+  ping (test, SECOND, &p50, &p99);
+  g_test_message ("%.1f times the least window, there in %.2f ms, p99 %.2f, idle %.2f", speed / least, p50 / 1000.0,
+      p99 / 1000.0, idle / 1000.0);
+  g_assert_cmpfloat (speed, >, 3 * least);
+  g_assert_cmpint (p50, <, idle + 2 * test->wire->turn);
+  end (test);
+}
+
+/* A cable to the next machine. 16 packets are the least that is on its way. */
+static void
+a_near_line_has_a_short_queue (gconstpointer rate)
+{
+  const gint64 bytes = GPOINTER_TO_INT (rate), least = G_GINT64_CONSTANT (16) * 1200 * SECOND / bytes;
+  Test *test = begin (300, 0, bytes, 500 * MS);
+  gint64 p50, p99;
+  gdouble speed;
+
+  run (test, SECOND);
+  speed = run (test, 3 * SECOND) * MEGA;
+  ping (test, 6 * SECOND, &p50, &p99);
+  g_test_message ("%.2f of the line, there in %.2f ms, p99 %.2f, 16 packets in %.2f", speed / bytes, p50 / 1000.0,
+      p99 / 1000.0, least / 1000.0);
+  g_assert_cmpfloat (speed, >, 0.93 * bytes);
+  g_assert_cmpint (p50, <, 500 + 3 * least / 2);
+  g_assert_cmpint (p99, <, 1000 + 6 * least);
+  end (test);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -304,5 +345,10 @@ main (int argc, char **argv)
   g_test_add_data_func ("/data/speed/lifetime-1", GINT_TO_POINTER (1), what_has_a_lifetime_goes_in_time);
   g_test_add_data_func ("/data/speed/lifetime-5", GINT_TO_POINTER (5), what_has_a_lifetime_goes_in_time);
   g_test_add_data_func ("/data/speed/lifetime-10", GINT_TO_POINTER (10), what_has_a_lifetime_goes_in_time);
+  g_test_add_data_func ("/data/speed/turns", GINT_TO_POINTER (2000), a_machine_that_takes_its_time_gets_more);
+  g_test_add_data_func ("/data/speed/turns-long", GINT_TO_POINTER (4000), a_machine_that_takes_its_time_gets_more);
+  g_test_add_data_func ("/data/speed/cable-10", GINT_TO_POINTER (1250000), a_near_line_has_a_short_queue);
+  g_test_add_data_func ("/data/speed/cable-100", GINT_TO_POINTER (12500000), a_near_line_has_a_short_queue);
+  g_test_add_data_func ("/data/speed/cable-1000", GINT_TO_POINTER (125000000), a_near_line_has_a_short_queue);
   return g_test_run ();
 }
