@@ -42,11 +42,12 @@ CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$"
 FAILED_CASE = re.compile(r"^not ok\b.*(?:\n#.*)*", re.M)  # and what TAP lets a case say behind it
 TAP_PLAN = re.compile(r"^1\.\.\d+", re.M)
 
-# Most tests wait for time to pass, and so two of them run at once for each core. These keep a core busy. What has to be
-# alone on the machine says so (is_parallel: false).
+# Most tests wait for time to pass, and so three of them run at once for each core, or two with a sanitizer. These keep a
+# core busy. What has to be alone on the machine says so (is_parallel: false).
 BUSY = ["browser"]
 CORES = os.cpu_count() or 1
-WAITING_AT_ONCE = 2 * CORES
+WAITING_AT_ONCE = 3 * CORES
+SANITIZED_AT_ONCE = 2 * CORES
 
 LAST_WORDS = 12  # lines of a failed test's output that are repeated at the end
 
@@ -170,7 +171,7 @@ def run_sanitizers(count):
         # The thread sanitizer of gcc 12 knows nothing of kernels that randomise more than 28 bits of an address.
         prefix = ("setarch", platform.machine(), "--addr-no-randomize") if name == "tsan" else ()
         for setup, selection in setups.items():
-            run_meson_tests(folder, count, selection, WAITING_AT_ONCE, setup=setup, prefix=prefix)
+            run_meson_tests(folder, count, selection, SANITIZED_AT_ONCE, setup=setup, prefix=prefix)
 
 
 def run_fuzzers(count):
