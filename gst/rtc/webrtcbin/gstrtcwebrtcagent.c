@@ -136,20 +136,39 @@ note_activity (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 static GstPadProbeReturn
 drop_unless_checked (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
-  return g_atomic_int_get ((const gint *)user_data) ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+  const GstRtcWebrtcGate *gate = user_data;
+
+  return g_atomic_int_get (&gate->is_checked) ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+}
+
+static GstPadProbeReturn
+drop_when_closed (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  const GstRtcWebrtcGate *gate = user_data;
+
+  return g_atomic_int_get (&gate->is_closed) ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
+static void
+watch_buffers (GstElement *element, const gchar *pad_name, GstPadProbeCallback callback, gconstpointer user_data)
+{
+  GstPad *pad = gst_element_get_static_pad (element, pad_name);
+
+  gst_pad_add_probe (
+      pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, callback, (gpointer)user_data, NULL);
+  gst_object_unref (pad);
 }
 
 static void
 on_session_pad (GstElement *session, GstPad *pad, gpointer user_data)
 {
   if (g_str_has_prefix (GST_OBJECT_NAME (pad), "send_rtcp_src"))
-    gst_pad_add_probe (
-        pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, drop_unless_checked, user_data, NULL);
+    watch_buffers (session, GST_PAD_NAME (pad), drop_unless_checked, user_data);
 }
 
 void
 gst_rtc_webrtc_tune_element (
-    GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const gint *is_checked)
+    GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const GstRtcWebrtcGate *gate)
 {
   GstElementFactory *factory = gst_element_get_factory (element);
   const gchar *name = factory ? GST_OBJECT_NAME (factory) : "";
@@ -158,10 +177,12 @@ gst_rtc_webrtc_tune_element (
     /* It holds every packet until its time has come: a frame of latency on a live stream. */
     g_object_set (element, "sync", FALSE, NULL);
   } else if (strcmp (name, "nicesrc") == 0) {
-    GstPad *pad = gst_element_get_static_pad (element, "src");
-
-    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, note_activity, activity, NULL);
-    gst_object_unref (pad);
+    watch_buffers (element, "src", note_activity, activity);
+  } else if (strcmp (name, "srtpdec") == 0) {
+    /* It goes to READY while those in front of it still push, and the one of 1.22 fails an assertion then: it wants an
+     * event of a pad that has just forgotten it. */
+    watch_buffers (element, "rtp_sink", drop_when_closed, gate);
+    watch_buffers (element, "rtcp_sink", drop_when_closed, gate);
   } else if (strcmp (name, "rtpsession") == 0) {
     GObject *session = NULL;
 
@@ -172,6 +193,6 @@ gst_rtc_webrtc_tune_element (
     gst_rtc_webrtc_reports_watch (reports, session);
     g_clear_object (&session);
     /* Reports are due by the clock, also between the handshake and the look at the certificate behind it. */
-    g_signal_connect (element, "pad-added", G_CALLBACK (on_session_pad), (gpointer)is_checked);
+    g_signal_connect (element, "pad-added", G_CALLBACK (on_session_pad), (gpointer)gate);
   }
 }

@@ -22,9 +22,15 @@ GstClockTime gst_rtc_webrtc_activity_silent_for (GstRtcWebrtcActivity *activity)
  * on every interface), no ICE-TCP (its sender is not thread-safe in libnice 0.1.21). */
 void gst_rtc_webrtc_configure (GstElement *webrtc, const GstRtcTransportConfig *config);
 
-/* Called with each element that webrtcbin makes inside itself. Any thread. ACTIVITY, REPORTS and IS_CHECKED must
- * outlive the element. No RTCP leaves before IS_CHECKED, which is read atomically. */
+/* What passes; both are read atomically. */
+typedef struct
+{
+  gint is_checked; /* the peer's certificate is the one that was told: no RTCP leaves before */
+  gint is_closed; /* nothing is taken any more */
+} GstRtcWebrtcGate;
+
+/* Called with each element that webrtcbin makes inside itself. Any thread. What is given must outlive the element. */
 void gst_rtc_webrtc_tune_element (
-    GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const gint *is_checked);
+    GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const GstRtcWebrtcGate *gate);
 
 G_END_DECLS

@@ -156,7 +156,7 @@ became_connected (GstRtcWebrtc *t)
   GError *error = NULL;
 
   if (gst_rtc_certificate_check (pem, t->fingerprints, &error)) {
-    g_atomic_int_set (&t->is_checked, TRUE);
+    g_atomic_int_set (&t->gate.is_checked, TRUE);
     gst_rtc_webrtc_activity_touch (&t->activity);
     gst_rtc_webrtc_set_state (t, GST_RTC_TRANSPORT_CONNECTED);
     gst_rtc_webrtc_data_connected (t);
@@ -275,7 +275,7 @@ on_deep_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointe
 {
   GstRtcWebrtc *t = user_data;
 
-  gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports, &t->is_checked);
+  gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports, &t->gate);
   gst_rtc_webrtc_data_tune_element (t, element);
 }
 
@@ -442,6 +442,7 @@ transport_close (GstRtcTransport *base)
   GstRtcWebrtc *t = (GstRtcWebrtc *)base;
 
   t->closed = TRUE;
+  g_atomic_int_set (&t->gate.is_closed, TRUE);
   g_atomic_int_set (&t->connected, FALSE);
   if (t->silence)
     g_source_destroy (t->silence);

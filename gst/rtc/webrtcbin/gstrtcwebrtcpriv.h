@@ -41,7 +41,7 @@ typedef struct
   GstPad **feeds; /* by mline; what is sent begins there */
 
   gint connected; /* atomic */
-  gint is_checked; /* atomic: the peer's certificate is the one that was told */
+  GstRtcWebrtcGate gate;
 
   GMutex lock;
   GCond answered;
