@@ -245,7 +245,8 @@ end_trial (RtcSctp *self, gint64 now)
 {
   RtcSctpPace *pace = &self->pace;
 
-  if (self->round_trip < 2 * pace->tried) {
+  /* The smoothed one lags behind. */
+  if (MAX (self->round_trip, pace->least) < 2 * pace->tried) {
     pace->floor = TRIED_WINDOW;
     pace->try_at = now + FLOOR_TIME;
   } else {

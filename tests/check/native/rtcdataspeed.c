@@ -308,7 +308,7 @@ static void
 a_near_line_has_a_short_queue (gconstpointer rate)
 {
   const gint64 bytes = GPOINTER_TO_INT (rate), least = G_GINT64_CONSTANT (16) * 1200 * SECOND / bytes;
-  Test *test = begin (300, 0, bytes, 500 * MS);
+  Test *test = begin (100, 0, bytes, 500 * MS);
   gint64 p50, p99;
   gdouble speed;
 
