@@ -51,12 +51,6 @@ SANITIZED_AT_ONCE = 2 * CORES
 
 LAST_WORDS = 12  # lines of a failed test's output that are repeated at the end
 
-# On a machine that others use, too, browsers and timers can be late for reasons that are not ours. So what failed beside
-# other tests has one more try, alone, and the end tells why it needed one. There is none for more than a few, nor for
-# what crashed, nor under a sanitizer: that is no matter of time.
-TRIED_AGAIN_AT_MOST = 3
-CRASH = re.compile(r"SIG(SEGV|ABRT|BUS|ILL|FPE|TRAP)|[Ss]ignal (4|5|6|7|8|11)\b|core dumped|CRITICAL \*\*")
-
 
 class Count:
     """How many tests passed, failed and were skipped; a test that tells of its cases counts as so many."""
@@ -64,14 +58,13 @@ class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
-        self.late = []  # why tests failed that passed alone
 
     def fail(self, why):
         self.failed += 1
         self.failures.append(why)
 
     def add(self, folder, test):
-        """Count one entry of meson's testlog. Returns whether it passed."""
+        """Count one entry of meson's testlog."""
         output, result = test.get("stdout") or "", test["result"]
         passed, failed, skipped = self._cases(output, result)
         if result in ("FAIL", "ERROR", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS"):
@@ -79,19 +72,14 @@ class Count:
         elif result not in ("OK", "SKIP", "EXPECTEDFAIL"):
             failed += 1  # a result that this script does not know is nothing to be proud of
         if failed:
-            self.failures += self.why(folder, test)
+            self.failures.append(f"{folder}: {test['name']} ({result.lower()})")
+            self.failures += [f"  {line}" for case in FAILED_CASE.findall(output) for line in case.splitlines()]
+            # Whoever reads only the end of a long log sees why.
+            said = (output + (test.get("stderr") or "")).splitlines()
+            self.failures += [f"  | {line}" for line in said[-LAST_WORDS:]]
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
-        return not failed
-
-    @staticmethod
-    def why(folder, test):
-        """Lines that tell of a failed test. Whoever reads only the end of a long log sees them."""
-        output = test.get("stdout") or ""
-        cases = [f"  {line}" for case in FAILED_CASE.findall(output) for line in case.splitlines()]
-        said = (output + (test.get("stderr") or "")).splitlines()
-        return [f"{folder}: {test['name']} ({test['result'].lower()})", *cases, *(f"  | {x}" for x in said[-LAST_WORDS:])]
 
     @staticmethod
     def _cases(output, result):
@@ -122,14 +110,8 @@ def build(folder, *options, targets=(), **environment):
     return run("meson", "compile", "-C", folder, *targets) == 0
 
 
-def may_only_be_late(test):
-    said = (test.get("stdout") or "") + (test.get("stderr") or "")
-    return test["result"] in ("FAIL", "ERROR", "TIMEOUT") and not CRASH.search(said)
-
-
-def run_meson_tests(folder, count, arguments, at_once=CORES, setup=None, log="testlog", prefix=(), late=None):
-    """Run a folder's tests and count them. AT_ONCE: how many of those that need not be alone. LATE: a list for those that
-    failed and may have another try, which are not counted."""
+def run_meson_tests(folder, count, arguments, at_once=CORES, setup=None, log="testlog", prefix=()):
+    """Run a folder's tests and count them. AT_ONCE: how many of those that need not be alone."""
     options = ["--num-processes", at_once, "--logbase", log, *([f"--setup={setup}"] if setup else [])]
     log = ROOT / folder / "meson-logs" / (log + (f"-{setup}" if setup else "") + ".json")
     log.unlink(missing_ok=True)
@@ -138,25 +120,8 @@ def run_meson_tests(folder, count, arguments, at_once=CORES, setup=None, log="te
         count.fail(f"{folder}: meson found no test to run")
         return
     with open(log, encoding="utf-8") as f:
-        for test in map(json.loads, f):
-            if late is not None and may_only_be_late(test):
-                late.append(test)
-            else:
-                count.add(folder, test)
-
-
-def try_again(folder, count, late):
-    """Each of LATE alone, if they are few."""
-    if len(late) > TRIED_AGAIN_AT_MOST:
-        for test in late:
-            count.add(folder, test)
-        return
-    for test in late:
-        # meson's name for it here is "project:suite / name"; what it takes is the name.
-        name, failed = test["name"].split(" / ")[-1], count.failed
-        run_meson_tests(folder, count, [name], 1, log="testlog-again")
-        if count.failed == failed:
-            count.late += count.why(folder, test)
+        for line in f:
+            count.add(folder, json.loads(line))
 
 
 def run_sanitizers(count):
@@ -209,13 +174,10 @@ def run_everything(options, count):
     if options.names:
         run_meson_tests("build", count, options.names)
         return
-    left_out, late = {*BUSY, *SLOW} if options.quick else BUSY, []
-    run_meson_tests("build", count, [f"--no-suite={suite}" for suite in left_out], WAITING_AT_ONCE, late=late)
+    left_out = {*BUSY, *SLOW} if options.quick else BUSY
+    run_meson_tests("build", count, [f"--no-suite={suite}" for suite in left_out], WAITING_AT_ONCE)
     if not options.quick:
-        busy = [f"--suite={suite}" for suite in BUSY]
-        run_meson_tests("build", count, busy, CORES + 1, log="testlog-busy", late=late)
-    try_again("build", count, late)
-    if not options.quick:
+        run_meson_tests("build", count, [f"--suite={suite}" for suite in BUSY], CORES + 1, log="testlog-busy")
         run_sanitizers(count)
         run_fuzzers(count)
 
@@ -223,8 +185,6 @@ def run_everything(options, count):
 def main():
     count = Count()
     run_everything(parse_arguments(), count)
-    if count.late:
-        print("\nfailed beside other tests, passed alone:\n  " + "\n  ".join(count.late))
     if count.failures:
         print("\nfailed:\n  " + "\n  ".join(count.failures))
     if not count.passed and not count.failed:
