@@ -42,8 +42,8 @@ CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$"
 FAILED_CASE = re.compile(r"^not ok\b.*(?:\n#.*)*", re.M)  # and what TAP lets a case say behind it
 TAP_PLAN = re.compile(r"^1\.\.\d+", re.M)
 
-# Most tests wait for time to pass, and so three of them run at once for each core, or two with a sanitizer. These keep a
-# core busy. What has to be alone on the machine says so (is_parallel: false).
+# Most tests wait for time to pass, and so three of them run at once for each core, or two with a sanitizer. These keep
+# a core busy. What has to be alone on the machine says so (is_parallel: false).
 BUSY = ["browser"]
 CORES = os.cpu_count() or 1
 WAITING_AT_ONCE = 3 * CORES
