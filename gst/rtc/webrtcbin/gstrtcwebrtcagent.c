@@ -22,6 +22,10 @@
  * same time as: with its own 5 s that made half a minute without any. Browsers report every second, too. */
 #define REPORT_INTERVAL GST_SECOND
 
+/* In bit/s. RTCP gets a twentieth of it, shared by all that report (RFC 3550, section 6.2). With what 1.22 believes of
+ * a session that has just begun, 64 kbit/s, reports that are due wait until the early ones pause, which they do not. */
+#define SESSION_BANDWIDTH 2000000.0
+
 /* Between two checks; RFC 8445, section 14.2 allows no less. With libnice's own 20 a path takes 62 ms to be found. */
 #define ICE_PACING_MS 5
 
@@ -166,6 +170,42 @@ on_session_pad (GstElement *session, GstPad *pad, gpointer user_data)
     watch_buffers (session, GST_PAD_NAME (pad), drop_unless_checked, user_data);
 }
 
+static gboolean
+tell_caps (GstElement *webrtc, GstPad *sink, gpointer user_data)
+{
+  GstCaps *caps = gst_pad_get_current_caps (sink);
+
+  if (caps) {
+    gst_pad_send_event (user_data, gst_event_new_caps (caps));
+    gst_caps_unref (caps);
+  }
+  return TRUE;
+}
+
+/* What leaves the funnel has one caps event for all senders, without any SSRC. So rtpsession does not know their clock
+ * rates and asks for each on the way to its first report, in the middle of a walk through its sources, for which it
+ * lets go of its lock: a source that comes then fails an assertion in the one of 1.22, and the reports of the others
+ * are left out. It is told of each sender before; rtprtxsend in between adds the SSRC of the retransmissions. */
+static GstPadProbeReturn
+name_the_senders (GstPad *src, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstElement *funnel;
+  GstObject *webrtc;
+  GstPad *peer;
+
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_CAPS)
+    return GST_PAD_PROBE_OK;
+  funnel = gst_pad_get_parent_element (src);
+  webrtc = funnel ? gst_object_get_parent (GST_OBJECT (funnel)) : NULL;
+  peer = gst_pad_get_peer (src);
+  if (webrtc && peer)
+    gst_element_foreach_sink_pad (GST_ELEMENT (webrtc), tell_caps, peer);
+  g_clear_object (&peer);
+  g_clear_object (&webrtc);
+  g_clear_object (&funnel);
+  return GST_PAD_PROBE_OK;
+}
+
 void
 gst_rtc_webrtc_tune_element (
     GstElement *element, GstRtcWebrtcActivity *activity, GstRtcWebrtcReports *reports, const GstRtcWebrtcGate *gate)
@@ -178,6 +218,11 @@ gst_rtc_webrtc_tune_element (
     g_object_set (element, "sync", FALSE, NULL);
   } else if (strcmp (name, "nicesrc") == 0) {
     watch_buffers (element, "src", note_activity, activity);
+  } else if (strcmp (name, "rtpfunnel") == 0) {
+    GstPad *src = gst_element_get_static_pad (element, "src");
+
+    gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, name_the_senders, NULL, NULL);
+    gst_object_unref (src);
   } else if (strcmp (name, "srtpdec") == 0) {
     /* It goes to READY while those in front of it still push, and the one of 1.22 fails an assertion then: it wants an
      * event of a pad that has just forgotten it. */
@@ -189,7 +234,7 @@ gst_rtc_webrtc_tune_element (
     g_object_get (element, "internal-session", &session, NULL);
     if (has_property (session, "twcc-feedback-interval"))
       g_object_set (session, "twcc-feedback-interval", (guint64)TWCC_INTERVAL, NULL);
-    g_object_set (session, "rtcp-min-interval", (guint64)REPORT_INTERVAL, NULL);
+    g_object_set (session, "rtcp-min-interval", (guint64)REPORT_INTERVAL, "bandwidth", SESSION_BANDWIDTH, NULL);
     gst_rtc_webrtc_reports_watch (reports, session);
     g_clear_object (&session);
     /* Reports are due by the clock, also between the handshake and the look at the certificate behind it. */

@@ -396,7 +396,7 @@ wait_line_stats (TestPeer *peer, const gchar *field, TestPeer *viewer)
 GST_START_TEST (both_ends_know_what_was_lost)
 {
   TestRoom *room = test_room_new ();
-  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8);
+  TestPeer *camera = test_room_add (room, "camera", transport, TEST_RTCBIN TEST_VP8 TEST_VP8 TEST_OPUS TEST_OPUS);
   TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8);
   GstStructure *line = wait_line_stats (camera, "round-trip-time", viewer);
   gdouble round_trip_time, fraction_lost, jitter;
@@ -419,6 +419,43 @@ GST_START_TEST (both_ends_know_what_was_lost)
   fail_unless (lost <= 0, "%" G_GINT64_FORMAT " packets are lost", lost);
   fail_unless (jitter >= 0 && jitter < 1, "the jitter is %f s", jitter);
   gst_structure_free (line);
+  test_room_free (room);
+}
+GST_END_TEST;
+
+typedef struct
+{
+  GstObject *asker;
+  gint n; /* atomic */
+} Questions;
+
+static gboolean
+count_questions (GSignalInvocationHint *hint, guint n_values, const GValue *values, gpointer user_data)
+{
+  Questions *questions = user_data;
+
+  if (gst_object_has_as_ancestor (g_value_get_object (&values[0]), questions->asker))
+    g_atomic_int_inc (&questions->n);
+  return TRUE;
+}
+
+/* rtpsession asks webrtcbin for the clock rate of a sender that it was not told of, on the way to a report, which is
+ * when it must not: see name_the_senders(). */
+GST_START_TEST (no_report_asks_for_a_clock_rate)
+{
+  TestRoom *room = test_room_new ();
+  TestPeer *camera = test_room_add (room, "camera", "webrtcbin", TEST_RTCBIN TEST_VP8 TEST_OPUS);
+  GstElement *session = gst_element_factory_make ("rtpsession", NULL);
+  guint asks = g_signal_lookup ("request-pt-map", G_OBJECT_TYPE (session));
+  Questions questions = {.asker = GST_OBJECT (test_peer_get_pipeline (camera))};
+  gulong hook = g_signal_add_emission_hook (asks, 0, count_questions, &questions, NULL);
+  TestPeer *viewer = test_room_add_viewer (room, camera, "viewer", TEST_RTCBIN TEST_WATCH_VP8 TEST_WATCH_OPUS);
+
+  /* A viewer that tells how long the way is has had a report. */
+  gst_structure_free (wait_line_stats (camera, "round-trip-time", viewer));
+  g_signal_remove_emission_hook (asks, hook);
+  fail_unless_equals_int (g_atomic_int_get (&questions.n), 0);
+  gst_object_unref (session);
   test_room_free (room);
 }
 GST_END_TEST;
@@ -488,6 +525,8 @@ rtcbin_suite (void)
   tcase_add_loop_test (tcase, what_is_told_of_a_lost_packet_is_the_depayloaders, 0, n);
   tcase_add_loop_test (tcase, one_encoder_serves_all, 0, n);
   tcase_add_loop_test (tcase, both_ends_know_what_was_lost, 0, n);
+  if (g_strv_contains ((const gchar *const *)test_transports, "webrtcbin"))
+    tcase_add_test (tcase, no_report_asks_for_a_clock_rate);
   if (g_strv_contains ((const gchar *const *)test_transports, "native"))
     tcase_add_test (tcase, viewers_tell_what_came);
   return s;
