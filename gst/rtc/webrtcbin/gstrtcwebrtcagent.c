@@ -22,9 +22,10 @@
  * same time as: with its own 5 s that made half a minute without any. Browsers report every second, too. */
 #define REPORT_INTERVAL GST_SECOND
 
-/* In bit/s. RTCP gets a twentieth of it, shared by all that report (RFC 3550, section 6.2). With what 1.22 believes of
- * a session that has just begun, 64 kbit/s, reports that are due wait until the early ones pause, which they do not. */
-#define SESSION_BANDWIDTH 2000000.0
+/* In bit/s. RTCP gets a twentieth of it, shared by all that report (RFC 3550, section 6.2). The less that is, the
+ * longer an early report is held back, and a regular one that falls due meanwhile is left out: with the 64 kbit/s
+ * that 1.22 believes in at first, all of them are, when there are several tracks. */
+#define SESSION_BANDWIDTH 20000000.0
 
 /* Between two checks; RFC 8445, section 14.2 allows no less. With libnice's own 20 a path takes 62 ms to be found. */
 #define ICE_PACING_MS 5
@@ -153,13 +154,15 @@ drop_when_closed (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return g_atomic_int_get (&gate->is_closed) ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 
+#define BUFFERS (GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST)
+
 static void
-watch_buffers (GstElement *element, const gchar *pad_name, GstPadProbeCallback callback, gconstpointer user_data)
+watch (GstElement *element, const gchar *pad_name, GstPadProbeType what, GstPadProbeCallback callback,
+    gconstpointer user_data)
 {
   GstPad *pad = gst_element_get_static_pad (element, pad_name);
 
-  gst_pad_add_probe (
-      pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, callback, (gpointer)user_data, NULL);
+  gst_pad_add_probe (pad, what, callback, (gpointer)user_data, NULL);
   gst_object_unref (pad);
 }
 
@@ -167,7 +170,7 @@ static void
 on_session_pad (GstElement *session, GstPad *pad, gpointer user_data)
 {
   if (g_str_has_prefix (GST_OBJECT_NAME (pad), "send_rtcp_src"))
-    watch_buffers (session, GST_PAD_NAME (pad), drop_unless_checked, user_data);
+    gst_pad_add_probe (pad, BUFFERS, drop_unless_checked, user_data, NULL);
 }
 
 static gboolean
@@ -217,24 +220,24 @@ gst_rtc_webrtc_tune_element (
     /* It holds every packet until its time has come: a frame of latency on a live stream. */
     g_object_set (element, "sync", FALSE, NULL);
   } else if (strcmp (name, "nicesrc") == 0) {
-    watch_buffers (element, "src", note_activity, activity);
+    watch (element, "src", BUFFERS, note_activity, activity);
   } else if (strcmp (name, "rtpfunnel") == 0) {
-    GstPad *src = gst_element_get_static_pad (element, "src");
-
-    gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, name_the_senders, NULL, NULL);
-    gst_object_unref (src);
+    watch (element, "src", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, name_the_senders, NULL);
   } else if (strcmp (name, "srtpdec") == 0) {
     /* It goes to READY while those in front of it still push, and the one of 1.22 fails an assertion then: it wants an
      * event of a pad that has just forgotten it. */
-    watch_buffers (element, "rtp_sink", drop_when_closed, gate);
-    watch_buffers (element, "rtcp_sink", drop_when_closed, gate);
+    watch (element, "rtp_sink", BUFFERS, drop_when_closed, gate);
+    watch (element, "rtcp_sink", BUFFERS, drop_when_closed, gate);
   } else if (strcmp (name, "rtpsession") == 0) {
     GObject *session = NULL;
 
     g_object_get (element, "internal-session", &session, NULL);
     if (has_property (session, "twcc-feedback-interval"))
       g_object_set (session, "twcc-feedback-interval", (guint64)TWCC_INTERVAL, NULL);
-    g_object_set (session, "rtcp-min-interval", (guint64)REPORT_INTERVAL, "bandwidth", SESSION_BANDWIDTH, NULL);
+    /* What comes here is authentic: no stream has to prove itself with two packets in a row. Until it had, a report
+     * said that the first was lost, and when the second was, both were. */
+    g_object_set (
+        session, "rtcp-min-interval", (guint64)REPORT_INTERVAL, "bandwidth", SESSION_BANDWIDTH, "probation", 0, NULL);
     gst_rtc_webrtc_reports_watch (reports, session);
     g_clear_object (&session);
     /* Reports are due by the clock, also between the handshake and the look at the certificate behind it. */
