@@ -81,7 +81,7 @@ gst_rtc_webrtc_call_free (gpointer data)
 void
 gst_rtc_webrtc_fail (GstRtcWebrtc *t, GError *error)
 {
-  if (t->closed) {
+  if (t->gate.is_closed) {
     g_error_free (error);
     return;
   }
@@ -92,7 +92,7 @@ gst_rtc_webrtc_fail (GstRtcWebrtc *t, GError *error)
 void
 gst_rtc_webrtc_set_state (GstRtcWebrtc *t, GstRtcTransportState state)
 {
-  if (t->closed || t->state == state)
+  if (t->gate.is_closed || t->state == state)
     return;
   GST_DEBUG_OBJECT (
       t->base.bin, "%s -> %s", gst_rtc_transport_state_to_string (t->state), gst_rtc_transport_state_to_string (state));
@@ -174,7 +174,7 @@ states_changed (gpointer data)
   GstWebRTCPeerConnectionState connection;
   GstWebRTCICEConnectionState ice;
 
-  if (t->closed)
+  if (t->gate.is_closed)
     return;
   g_object_get (t->webrtc, "connection-state", &connection, "ice-connection-state", &ice, NULL);
   GST_DEBUG_OBJECT (t->base.bin, "connection-state %d, ice-connection-state %d", connection, ice);
@@ -441,7 +441,6 @@ transport_close (GstRtcTransport *base)
 {
   GstRtcWebrtc *t = (GstRtcWebrtc *)base;
 
-  t->closed = TRUE;
   g_atomic_int_set (&t->gate.is_closed, TRUE);
   g_atomic_int_set (&t->connected, FALSE);
   if (t->silence)

@@ -307,7 +307,7 @@ take_channel (gpointer user_data)
   Came *came = user_data;
   GstRtcWebrtc *t = came->t;
 
-  if (t->closed) {
+  if (t->gate.is_closed) {
     gst_rtc_webrtc_channel_shutdown (came->channel, NULL);
     return;
   }
@@ -514,7 +514,7 @@ check_init (GstRtcWebrtc *t, const GstRtcChannelInit *init, GError **error)
 {
   gsize strings = (init->label ? strlen (init->label) : 0) + (init->protocol ? strlen (init->protocol) : 0);
 
-  if (t->closed)
+  if (t->gate.is_closed)
     g_set_error (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_LINK, "The connection to peer %s was closed",
         t->data->peer_id);
   else if (t->data->agreement == NONE)

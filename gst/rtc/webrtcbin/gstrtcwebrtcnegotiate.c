@@ -188,7 +188,7 @@ description_made (gpointer data)
 {
   GstRtcWebrtcCall *call = data;
 
-  if (call->t->closed)
+  if (call->t->gate.is_closed)
     return;
   if (call->description)
     send_description (call->t, call->description);

@@ -28,7 +28,6 @@ typedef struct
   GstRtcWebrtcData *data; /* owned */
 
   /* loop */
-  gboolean closed;
   gboolean is_offerer;
   GArray *lines; /* of GstRtcLine, as the peer sees them; set once, then read by any thread */
   GstSDPMessage *offer; /* the peer's, when it offered */
@@ -41,7 +40,7 @@ typedef struct
   GstPad **feeds; /* by mline; what is sent begins there */
 
   gint connected; /* atomic */
-  GstRtcWebrtcGate gate;
+  GstRtcWebrtcGate gate; /* atomic, written on the loop only, which reads it as it is */
 
   GMutex lock;
   GCond answered;
