@@ -19,6 +19,7 @@
 #endif
 
 #include "gstrtcnativereceiverpriv.h"
+#include "base/gstrtcrtpsession.h"
 
 #include <gst/app/gstappsrc.h>
 #include <stdio.h>
@@ -30,10 +31,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_rtc_native_receiver_debug);
 
 /* Regular reports come after 0.5 to 1.5 of this (RFC 4585, section 3.5.3), so each within a second. */
 #define REPORT_INTERVAL (650 * GST_MSECOND)
-
-/* Bits a second. The RTP session spares RTCP for what it believes the bandwidth to be, 64 kbit/s at first, and holds
- * back NACK and PLI accordingly, hundreds of milliseconds after the last. */
-#define SESSION_BANDWIDTH 20000000.0
 
 /* How far downstream may be behind before the oldest packets are dropped. */
 #define MAX_BEHIND (2 * GST_SECOND)
@@ -417,9 +414,7 @@ static void
 configure_session (GstRtcNativeReceiver *self)
 {
   g_signal_emit_by_name (self->rtpbin, "get-internal-session", 0, &self->session);
-  /* What comes here is authentic: no stream has to prove itself with two packets in a row, which RTX never has. */
-  g_object_set (self->session, "bandwidth", SESSION_BANDWIDTH, "rtcp-min-interval", (guint64)REPORT_INTERVAL,
-      "probation", 0, NULL);
+  gst_rtc_rtp_session_tune (self->session, REPORT_INTERVAL);
 }
 
 static GstElement *

@@ -8,6 +8,7 @@
 #endif
 
 #include "gstrtcwebrtcagent.h"
+#include "base/gstrtcrtpsession.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -21,11 +22,6 @@
 /* Regular reports come with loss and round trip, and 1.22 drops every other one that an early TWCC report is due at the
  * same time as: with its own 5 s that made half a minute without any. Browsers report every second, too. */
 #define REPORT_INTERVAL GST_SECOND
-
-/* In bit/s. RTCP gets a twentieth of it, shared by all that report (RFC 3550, section 6.2). The less that is, the
- * longer an early report is held back, and a regular one that falls due meanwhile is left out: with the 64 kbit/s
- * that 1.22 believes in at first, all of them are, when there are several tracks. */
-#define SESSION_BANDWIDTH 20000000.0
 
 /* Between two checks; RFC 8445, section 14.2 allows no less. With libnice's own 20 a path takes 62 ms to be found. */
 #define ICE_PACING_MS 5
@@ -192,20 +188,12 @@ tell_caps (GstElement *webrtc, GstPad *sink, gpointer user_data)
 static GstPadProbeReturn
 name_the_senders (GstPad *src, GstPadProbeInfo *info, gpointer user_data)
 {
-  GstElement *funnel;
-  GstObject *webrtc;
-  GstPad *peer;
+  GstPad *peer = GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == GST_EVENT_CAPS ? gst_pad_get_peer (src) : NULL;
 
-  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_CAPS)
-    return GST_PAD_PROBE_OK;
-  funnel = gst_pad_get_parent_element (src);
-  webrtc = funnel ? gst_object_get_parent (GST_OBJECT (funnel)) : NULL;
-  peer = gst_pad_get_peer (src);
-  if (webrtc && peer)
-    gst_element_foreach_sink_pad (GST_ELEMENT (webrtc), tell_caps, peer);
-  g_clear_object (&peer);
-  g_clear_object (&webrtc);
-  g_clear_object (&funnel);
+  if (peer) {
+    gst_element_foreach_sink_pad (user_data, tell_caps, peer);
+    gst_object_unref (peer);
+  }
   return GST_PAD_PROBE_OK;
 }
 
@@ -222,7 +210,7 @@ gst_rtc_webrtc_tune_element (
   } else if (strcmp (name, "nicesrc") == 0) {
     watch (element, "src", BUFFERS, note_activity, activity);
   } else if (strcmp (name, "rtpfunnel") == 0) {
-    watch (element, "src", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, name_the_senders, NULL);
+    watch (element, "src", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, name_the_senders, GST_OBJECT_PARENT (element));
   } else if (strcmp (name, "srtpdec") == 0) {
     /* It goes to READY while those in front of it still push, and the one of 1.22 fails an assertion then: it wants an
      * event of a pad that has just forgotten it. */
@@ -234,10 +222,7 @@ gst_rtc_webrtc_tune_element (
     g_object_get (element, "internal-session", &session, NULL);
     if (has_property (session, "twcc-feedback-interval"))
       g_object_set (session, "twcc-feedback-interval", (guint64)TWCC_INTERVAL, NULL);
-    /* What comes here is authentic: no stream has to prove itself with two packets in a row. Until it had, a report
-     * said that the first was lost, and when the second was, both were. */
-    g_object_set (
-        session, "rtcp-min-interval", (guint64)REPORT_INTERVAL, "bandwidth", SESSION_BANDWIDTH, "probation", 0, NULL);
+    gst_rtc_rtp_session_tune (session, REPORT_INTERVAL);
     gst_rtc_webrtc_reports_watch (reports, session);
     g_clear_object (&session);
     /* Reports are due by the clock, also between the handshake and the look at the certificate behind it. */
