@@ -9,12 +9,14 @@
  *                          blocks, which pattern.mjs reads back from a canvas
  *   appsink name=picture   raw video: frames are counted, and how they look
  *   appsink name=picture-2 another one
+ *   appsink name=counted   another one, of which each frame is told
  *   appsink name=sound     raw audio, S16LE mono: its loudness and its strongest tone
  *   appsink name=data      messages of a datachannelsrc
  *
  * What is seen is written to the standard output, a JSON object a line: {"picture":...}, {"picture-2":...} and
- * {"sound":...} four times a second, {"data":...} for each message of a channel, {"message":name,...} for element
- * messages rtc-*, {"error":text}. It ends with SIGTERM or SIGINT (status 0) or an error (status 1). */
+ * {"sound":...} four times a second, {"counted":...} for each frame, {"data":...} for each message of a channel,
+ * {"message":name,...} for element messages rtc-*, {"error":text}. It ends with SIGTERM or SIGINT (status 0) or an
+ * error (status 1). */
 
 #include <gst/gst.h>
 #include <gst/app/gstappsink.h>
@@ -35,6 +37,7 @@
 typedef struct
 {
   const gchar *name; /* of the appsink */
+  gint64 interval; /* of reports, microseconds */
 
   /* its streaming thread's */
   guint64 frames;
@@ -53,7 +56,7 @@ typedef struct
   /* the streaming thread's of appsrc "counter" */
   guint number;
 
-  Picture pictures[2];
+  Picture pictures[3];
 
   /* the streaming thread's of appsink "sound" */
   guint64 samples;
@@ -176,7 +179,7 @@ on_picture (GstAppSink *sink, gpointer user_data)
   if (picture->frames++ > 0 && sum != picture->last_sum)
     picture->changed++;
   picture->last_sum = sum;
-  if (now - picture->reported >= REPORT_EVERY) {
+  if (now - picture->reported >= picture->interval) {
     g_autoptr (JsonBuilder) builder = begin (picture->name);
 
     picture->reported = now;
@@ -388,7 +391,7 @@ set_up_names (Peer *peer)
 int
 main (int argc, char **argv)
 {
-  Peer peer = {.pictures = {{.name = "picture"}, {.name = "picture-2"}}};
+  Peer peer = {.pictures = {{"picture", REPORT_EVERY}, {"picture-2", REPORT_EVERY}, {"counted", 0}}};
   g_autoptr (GError) error = NULL;
   g_autoptr (GstBus) bus = NULL;
 

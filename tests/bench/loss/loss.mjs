@@ -129,13 +129,13 @@ class Link {
 }
 
 const SOURCE = `videotestsrc is-live=true ${PICTURE} ! ${FORMAT} ! ${ENCODER} ! rtc.`;
-const WATCH = 'rtc.video_src_0 ! vp8dec ! videoconvert ! appsink name=picture';
+const WATCH = 'rtc.video_src_0 ! vp8dec ! videoconvert ! appsink name=counted';
 const listener = (transport) =>
   `wssignalsrc mode=listener address=${ADDRESS} port=8080 ! rtcbin name=rtc transport=${transport}`;
 const caller = (transport) =>
   `wssignalsrc mode=caller uri=ws://${ADDRESS}:8080/ ! rtcbin name=rtc transport=${transport}`;
 
-const watching = (pipeline) => async () => ({ frames: pipeline.seen.picture?.frames ?? 0 });
+const watching = (pipeline) => async () => ({ frames: pipeline.seen.counted?.frames ?? 0 });
 const nominal = () => {
   const begin = performance.now();
   return async () => ({ frames: ((performance.now() - begin) / 1000) * FPS });
