@@ -9,6 +9,8 @@
 
 #include "gstrtcdatameta.h"
 
+static const GstMetaInfo *info; /* written once, before any buffer is made */
+
 void
 gst_rtc_peer_meta_register (void)
 {
@@ -17,17 +19,32 @@ gst_rtc_peer_meta_register (void)
 
   if (!g_once_init_enter (&registered))
     return;
-  gst_meta_register_custom (GST_RTC_PEER_META_NAME, (const gchar **)no_tags, NULL, NULL, NULL);
+  info = gst_meta_register_custom (GST_RTC_PEER_META_NAME, (const gchar **)no_tags, NULL, NULL, NULL);
   g_once_init_leave (&registered, 1);
+}
+
+/* As gst_buffer_get_custom_meta(), which looks the name up in tables under locks: this is done for each message, and
+ * most have none. */
+static GstCustomMeta *
+find (GstBuffer *buffer)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  while ((meta = gst_buffer_iterate_meta (buffer, &state))) {
+    if (meta->info == info)
+      return (GstCustomMeta *)meta;
+  }
+  return NULL;
 }
 
 GstStructure *
 gst_rtc_peer_meta_add (GstBuffer *buffer)
 {
-  GstCustomMeta *meta = gst_buffer_get_custom_meta (buffer, GST_RTC_PEER_META_NAME);
+  GstCustomMeta *meta = find (buffer);
 
   if (!meta)
-    meta = gst_buffer_add_custom_meta (buffer, GST_RTC_PEER_META_NAME);
+    meta = (GstCustomMeta *)gst_buffer_add_meta (buffer, info, NULL);
   return gst_custom_meta_get_structure (meta);
 }
 
@@ -37,7 +54,7 @@ gst_rtc_peer_meta_write (GstBuffer *buffer, const gchar *peer_id, const GstRtcCh
   static const gchar *const names[] = {"peer-id", "label", "protocol", "channel-id"};
   static GQuark quarks[G_N_ELEMENTS (names)];
   static gsize known = 0;
-  GstCustomMeta *meta = gst_buffer_add_custom_meta (buffer, GST_RTC_PEER_META_NAME);
+  GstCustomMeta *meta = (GstCustomMeta *)gst_buffer_add_meta (buffer, info, NULL);
 
   if (g_once_init_enter (&known)) {
     for (guint i = 0; i < G_N_ELEMENTS (names); i++)
@@ -51,7 +68,7 @@ gst_rtc_peer_meta_write (GstBuffer *buffer, const gchar *peer_id, const GstRtcCh
 const gchar *
 gst_rtc_peer_meta_get (GstBuffer *buffer, const gchar *field)
 {
-  GstCustomMeta *meta = gst_buffer_get_custom_meta (buffer, GST_RTC_PEER_META_NAME);
+  GstCustomMeta *meta = find (buffer);
 
   return meta ? gst_structure_get_string (gst_custom_meta_get_structure (meta), field) : NULL;
 }
