@@ -12,6 +12,7 @@
 
 typedef struct
 {
+  GList link; /* in the entries, to the entry */
   gboolean is_text;
   GBytes *message;
   gsize size; /* of it: GBytes that were sent a while ago are in no cache any more */
@@ -30,10 +31,8 @@ struct _RtcDataLog
 };
 
 static void
-entry_free (gpointer data)
+entry_free (Entry *entry)
 {
-  Entry *entry = data;
-
   g_bytes_unref (entry->message);
   g_free (entry);
 }
@@ -51,7 +50,10 @@ rtc_data_log_new (gsize max_bytes)
 void
 rtc_data_log_free (RtcDataLog *self)
 {
-  g_queue_clear_full (&self->entries, entry_free);
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&self->entries)))
+    entry_free (link->data);
   g_free (self);
 }
 
@@ -64,8 +66,8 @@ rtc_data_log_add (RtcDataLog *self, gboolean is_text, GBytes *message)
   if (self->entries.length > 0 && (self->bytes >= self->max_bytes || cost > self->max_bytes - self->bytes))
     return FALSE;
   entry = g_new (Entry, 1);
-  *entry = (Entry){is_text, g_bytes_ref (message), g_bytes_get_size (message)};
-  g_queue_push_tail (&self->entries, entry);
+  *entry = (Entry){{.data = entry}, is_text, g_bytes_ref (message), g_bytes_get_size (message)};
+  g_queue_push_tail_link (&self->entries, &entry->link);
   self->bytes += cost;
   self->unsent += entry->size;
   if (!self->next)
@@ -99,7 +101,7 @@ drop (RtcDataLog *self, guint64 delivered)
       self->unsent -= ((Entry *)self->next->data)->size;
       self->next = self->next->next;
     }
-    entry = g_queue_pop_head (&self->entries);
+    entry = g_queue_pop_head_link (&self->entries)->data;
     self->bytes -= entry->size + OVERHEAD;
     entry_free (entry);
     self->first++;

@@ -86,35 +86,37 @@ next_message (GstRtcLasting *self, gboolean *is_text)
   return g_bytes_ref (message);
 }
 
-/* Sends what may be. Only one thread does so at a time, the others leave it to that one. */
+/* Sends what may be. Only one thread does so at a time, the others leave it to that one. Under the lock, which is
+ * released in between. */
 static void
-pump (GstRtcLasting *self)
+pump (GstRtcLasting *self, GError **error)
 {
-  GError *error = NULL;
   GBytes *message;
   gboolean is_text;
 
-  g_mutex_lock (&self->lock);
-  if (self->pumping) {
-    g_mutex_unlock (&self->lock);
+  if (self->pumping)
     return;
-  }
   self->pumping = TRUE;
-  while (!error && (message = next_message (self, &is_text))) {
+  while (!*error && (message = next_message (self, &is_text))) {
     GstRtcLastingPart *out = gst_rtc_lasting_part_ref (self->out);
 
     g_mutex_unlock (&self->lock);
     /* One that is closing is on its way to be cut, or to take this with it. */
     if (gst_rtc_channel_get_state (out->channel) < GST_RTC_CHANNEL_CLOSING
-        && !out->channel->klass->send (out->channel, is_text, message, &error)
-        && g_error_matches (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_STATE))
-      g_clear_error (&error);
+        && !out->channel->klass->send (out->channel, is_text, message, error)
+        && g_error_matches (*error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_STATE))
+      g_clear_error (error);
     g_bytes_unref (message);
     gst_rtc_lasting_part_unref (out);
     g_mutex_lock (&self->lock);
   }
   self->pumping = FALSE;
-  g_mutex_unlock (&self->lock);
+}
+
+/* What follows from pump(). ERROR is taken; NULL: there is none. */
+static void
+end_for (GstRtcLasting *self, GError *error)
+{
   if (error)
     gst_rtc_lasting_end (self, error);
   g_clear_error (&error);
@@ -139,8 +141,9 @@ gsize
 gst_rtc_lasting_get_max_message_size (GstRtcChannel *channel)
 {
   GstRtcLasting *self = (GstRtcLasting *)channel;
-  gsize size;
   GstRtcLastingPart *out;
+  gboolean is_open;
+  gsize size;
 
   g_mutex_lock (&self->lock);
   size = self->max_message_size;
@@ -148,46 +151,67 @@ gst_rtc_lasting_get_max_message_size (GstRtcChannel *channel)
   g_mutex_unlock (&self->lock);
   if (!out)
     return size;
+  is_open = gst_rtc_channel_get_state (out->channel) == GST_RTC_CHANNEL_OPEN;
   if (out->channel->klass->get_max_message_size)
     size = out->channel->klass->get_max_message_size (out->channel);
-  gst_rtc_lasting_part_unref (out);
   /* While there is none, what was is most likely to be again. */
   g_mutex_lock (&self->lock);
   self->max_message_size = size;
+  self->is_limit_final = is_open && out == self->out;
   g_mutex_unlock (&self->lock);
+  gst_rtc_lasting_part_unref (out);
   return size;
 }
 
+/* Under the lock, which is released in between. */
+static gsize
+find_limit (GstRtcLasting *self)
+{
+  gsize limit;
+
+  if (self->is_limit_final)
+    return self->max_message_size;
+  g_mutex_unlock (&self->lock);
+  limit = gst_rtc_lasting_get_max_message_size (&self->parent);
+  g_mutex_lock (&self->lock);
+  return limit;
+}
+
+/* Thousands of short messages a second go through here: the lock is taken once more only while something outside is
+ * called. */
 gboolean
 gst_rtc_lasting_send (GstRtcChannel *channel, gboolean is_text, GBytes *message, GError **error)
 {
   GstRtcLasting *self = (GstRtcLasting *)channel;
-  gsize size = g_bytes_get_size (message), limit = gst_rtc_lasting_get_max_message_size (channel);
-  gboolean closing;
+  gsize size = g_bytes_get_size (message), limit;
+  gboolean is_closing, was_high;
+  GError *fault = NULL;
 
-  if (size > limit) {
+  g_mutex_lock (&self->lock);
+  limit = find_limit (self);
+  is_closing = self->closing || self->over;
+  if (!is_closing && size <= limit) {
+    rtc_data_log_add (self->log, is_text, message);
+    self->messages_sent++;
+    self->bytes_sent += size;
+    pump (self, &fault);
+  }
+  was_high = self->was_high;
+  g_mutex_unlock (&self->lock);
+  if (size > limit)
     g_set_error (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_TOO_LARGE,
         "A message of %" G_GSIZE_FORMAT " bytes is more than the %" G_GSIZE_FORMAT
         " that peer %s takes (its max-message-size); send it in parts",
         size, limit, channel->peer_id);
-    return FALSE;
-  }
-  g_mutex_lock (&self->lock);
-  closing = self->closing || self->over;
-  if (!closing) {
-    rtc_data_log_add (self->log, is_text, message);
-    self->messages_sent++;
-    self->bytes_sent += size;
-  }
-  g_mutex_unlock (&self->lock);
-  if (closing) {
+  else if (is_closing)
     g_set_error (error, GST_RTC_CHANNEL_ERROR, GST_RTC_CHANNEL_ERROR_STATE,
         "The data channel \"%s\" to peer %s is being closed, so nothing more can be sent on it", channel->init.label,
         channel->peer_id);
+  if (size > limit || is_closing)
     return FALSE;
-  }
-  pump (self);
-  gst_rtc_lasting_check_high (self);
+  end_for (self, fault);
+  if (!was_high)
+    gst_rtc_lasting_check_high (self);
   return TRUE;
 }
 
@@ -215,6 +239,7 @@ gst_rtc_lasting_resume (GstRtcLasting *self, GstRtcLastingPart *part, guint64 de
   rtc_data_log_cut (self->log);
   g_clear_pointer (&self->out, gst_rtc_lasting_part_unref);
   self->out = part;
+  self->is_limit_final = FALSE;
   self->out_serial = part->serial;
   self->known = TRUE;
   self->told_serial = 0;
@@ -235,7 +260,12 @@ gst_rtc_lasting_end_unknown (GstRtcLasting *self)
 void
 gst_rtc_lasting_after_told (GstRtcLasting *self)
 {
-  pump (self);
+  GError *error = NULL;
+
+  g_mutex_lock (&self->lock);
+  pump (self, &error);
+  g_mutex_unlock (&self->lock);
+  end_for (self, error);
   gst_rtc_lasting_check_low (self);
   gst_rtc_lasting_check_close (self);
 }
