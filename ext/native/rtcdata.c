@@ -164,7 +164,7 @@ open_in_band (RtcDataChannel *channel)
 
   rtc_data_queue (channel, RTC_PPID_DCEP, bytes, 0);
   /* What was sent before it had an id waits already. */
-  g_queue_push_head (&channel->queue, g_queue_pop_tail (&channel->queue));
+  g_queue_push_head_link (&channel->queue, g_queue_pop_tail_link (&channel->queue));
   g_bytes_unref (bytes);
 }
 

@@ -25,6 +25,7 @@ enum
 
 typedef struct
 {
+  GList link; /* in the channel's queue, to the message */
   GBytes *bytes;
   guint32 ppid;
   gsize size; /* as its sender sees it: an empty message has a byte on the wire */

@@ -15,10 +15,8 @@
 #define MESSAGE_COST 64
 
 static void
-message_free (gpointer data)
+message_free (RtcDataMessage *message)
 {
-  RtcDataMessage *message = data;
-
   g_bytes_unref (message->bytes);
   g_free (message);
 }
@@ -56,6 +54,7 @@ rtc_data_queue (RtcDataChannel *channel, guint32 ppid, GBytes *bytes, gsize size
 {
   RtcDataMessage *message = g_new0 (RtcDataMessage, 1);
 
+  message->link.data = message;
   message->bytes = g_bytes_ref (bytes);
   message->ppid = ppid;
   message->size = size;
@@ -63,7 +62,7 @@ rtc_data_queue (RtcDataChannel *channel, guint32 ppid, GBytes *bytes, gsize size
   if (channel->init.max_packet_lifetime >= 0 && ppid != RTC_PPID_DCEP)
     message->expires = channel->data->now + channel->init.max_packet_lifetime * (gint64)MS;
   channel->buffered += size;
-  g_queue_push_tail (&channel->queue, message);
+  g_queue_push_tail_link (&channel->queue, &message->link);
   activate (channel);
 }
 
@@ -94,7 +93,7 @@ rtc_data_drop_queue (RtcDataChannel *channel)
     next = l->next;
     if (is_begun (message))
       continue;
-    g_queue_delete_link (&channel->queue, l);
+    g_queue_unlink (&channel->queue, l);
     channel->buffered -= message->size;
     count_dropped (channel, message);
     message_free (message);
@@ -117,7 +116,10 @@ rtc_data_end_queue (RtcDataChannel *channel)
 void
 rtc_data_free_queue (RtcDataChannel *channel)
 {
-  g_queue_clear_full (&channel->queue, message_free);
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&channel->queue)))
+    message_free (link->data);
 }
 
 /* Less waits than BEFORE did. */
@@ -154,7 +156,7 @@ expire_channel (RtcDataChannel *channel)
       && ((RtcDataMessage *)oldest->data)->expires < channel->data->now) {
     RtcDataMessage *message = oldest->data;
 
-    g_queue_delete_link (&channel->queue, oldest);
+    g_queue_unlink (&channel->queue, oldest);
     channel->buffered -= message->size;
     channel->stats.messages_expired++;
     channel->stats.bytes_expired += message->size;
@@ -203,7 +205,7 @@ rtc_data_channel_drop_oldest (RtcDataChannel *channel)
     if (message->ppid == RTC_PPID_DCEP || is_begun (message))
       continue;
     count_dropped (channel, message);
-    g_queue_delete_link (&channel->queue, l);
+    g_queue_unlink (&channel->queue, l);
     message_free (message);
     channel->buffered -= size;
     if (g_queue_is_empty (&channel->queue))
@@ -302,7 +304,7 @@ handed_over (RtcDataChannel *channel, RtcDataMessage *message, gsize taken)
   } else {
     self->begun = NULL;
     count_sent (channel, message);
-    g_queue_pop_head (&channel->queue);
+    g_queue_pop_head_link (&channel->queue);
     message_free (message);
     if (g_queue_is_empty (&channel->queue))
       emptied (channel);
