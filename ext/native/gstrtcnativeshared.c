@@ -8,9 +8,9 @@
 #endif
 
 #include "gstrtcnativechannel.h"
-#include "rtcbytes.h"
 #include "core/rtcmessage.h"
 #include "core/rtcdeadline.h"
+#include "core/rtcprefetch.h"
 
 #include <gst/rtp/gstrtpbuffer.h>
 #include <string.h>

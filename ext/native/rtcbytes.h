@@ -58,13 +58,4 @@ rtc_put_u32 (guint8 *to, guint32 value)
   rtc_put_u24 (to + 1, value);
 }
 
-/* Asks for the memory at AT, which is read a little later, without a wait. Any address may be given. */
-static inline void
-rtc_prefetch (gconstpointer at)
-{
-#ifdef __GNUC__
-  __builtin_prefetch (at);
-#endif
-}
-
 G_END_DECLS

@@ -8,6 +8,7 @@
 #include "rtctwcc.h"
 #include "core/rtcmessage.h"
 #include "core/rtcdeadline.h"
+#include "core/rtcprefetch.h"
 
 #include <openssl/crypto.h>
 #include <string.h>

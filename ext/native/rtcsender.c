@@ -5,6 +5,7 @@
 
 #include "rtcsender.h"
 #include "rtcbytes.h"
+#include "core/rtcprefetch.h"
 
 #include <string.h>
 

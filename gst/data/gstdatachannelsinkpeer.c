@@ -11,6 +11,7 @@
 
 #include "gstdatachannelsink.h"
 #include "core/rtcdeadline.h"
+#include "core/rtcprefetch.h"
 
 #define GST_CAT_DEFAULT gst_data_channel_sink_debug
 
@@ -257,24 +258,44 @@ typedef struct
   guint n;
 } Batch;
 
+/* Once, however often there is room until it looks. With the lock. */
+static void
+wake_producer (GstDataChannelSink *sink)
+{
+  if (sink->is_waiting)
+    g_cond_signal (&sink->changed);
+  sink->is_waiting = FALSE;
+}
+
 /* As many as there is room for. With the lock. */
 static void
 pop_batch (GstRtcSinkPeer *peer, gsize room, Batch *batch)
 {
   gint64 now = g_get_monotonic_time ();
-  gsize size = 0;
+  gsize waiting = rtc_data_queue_get_waiting (peer->queue).bytes;
 
   batch->n = 0;
-  while (batch->n < BATCH && size < room) {
+  while (batch->n < BATCH && waiting - rtc_data_queue_get_waiting (peer->queue).bytes < room) {
     GstRtcSinkMessage *message = rtc_data_queue_pop (peer->queue, now);
 
     if (!message)
       break;
     batch->messages[batch->n++] = message;
-    size += g_bytes_get_size (message->bytes);
   }
-  if (peer->sink->is_waiting && rtc_data_queue_has_room (peer->queue))
-    g_cond_signal (&peer->sink->changed);
+  if (rtc_data_queue_has_room (peer->queue))
+    wake_producer (peer->sink);
+}
+
+/* Another core has written them, and each lock taken between two of them waits for what was asked for before. */
+static void
+prefetch (const Batch *batch)
+{
+  for (guint i = 0; i < batch->n; i++)
+    rtc_prefetch (batch->messages[i]);
+  for (guint i = 0; i < batch->n; i++)
+    rtc_prefetch (batch->messages[i]->bytes);
+  for (guint i = 0; i < batch->n; i++)
+    rtc_prefetch (g_bytes_get_data (batch->messages[i]->bytes, NULL));
 }
 
 /* What was not taken from the message FIRST on, for ERROR, which it frees. With the lock, which it gives up meanwhile.
@@ -340,6 +361,7 @@ send_some (GstRtcSinkPeer *peer)
     return FALSE;
   }
   g_mutex_unlock (&sink->lock);
+  prefetch (&batch);
   for (guint i = 0; i < batch.n && !error; i++) {
     GstRtcSinkMessage *message = batch.messages[i];
 
@@ -382,8 +404,7 @@ gst_rtc_sink_peer_pump (GstRtcSinkPeer *peer)
       ;
   }
   peer->is_pumping = FALSE;
-  if (sink->is_waiting)
-    g_cond_signal (&sink->changed);
+  wake_producer (sink);
   g_mutex_unlock (&sink->lock);
 }
 
