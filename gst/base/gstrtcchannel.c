@@ -249,7 +249,7 @@ tell_all (GstRtcChannel *self, GPtrArray *listeners, const Tell *tell)
 static void
 tell_waiting (GstRtcChannel *self)
 {
-  GPtrArray *last = NULL;
+  GPtrArray *last;
   Tell *tell;
 
   while ((tell = g_queue_pop_head (&self->waiting))) {
@@ -262,12 +262,12 @@ tell_waiting (GstRtcChannel *self)
     tell_free (tell);
   }
   self->telling = FALSE;
-  if (self->told_closed && self->listeners->len > 0) {
-    last = self->listeners;
-    self->listeners = g_ptr_array_new_with_free_func (listener_unref);
-  }
+  if (!self->told_closed || self->listeners->len == 0)
+    return;
+  last = self->listeners;
+  self->listeners = g_ptr_array_new_with_free_func (listener_unref);
   g_mutex_unlock (&self->lock);
-  g_clear_pointer (&last, g_ptr_array_unref);
+  g_ptr_array_unref (last);
   g_mutex_lock (&self->lock);
 }
 

@@ -168,8 +168,9 @@ gst_data_channel_src_start (GstBaseSrc *src)
   g_mutex_lock (&self->lock);
   self->hub = hub;
   self->queue = gst_data_channel_src_new_queue (self);
-  self->received = self->dropped = self->given = (RtcDataCount){0};
-  self->waited = self->travelled = (GstRtcSrcLatency){0};
+  self->received = self->dropped = (RtcDataCount){0};
+  self->given = (GstRtcSrcGiven){0};
+  self->travelled = (GstRtcSrcLatency){0};
   self->is_full = self->had_link = self->link_went = self->told_full = FALSE;
   rtc_deadman_start (&self->deadman, 0, 0, 0);
   g_mutex_unlock (&self->lock);
@@ -188,6 +189,7 @@ gst_data_channel_src_stop (GstBaseSrc *src)
   self->hub->klass->detach (self->hub, self->attached);
   close_inbox (self);
   g_mutex_lock (&self->lock);
+  gst_rtc_src_put_back (self);
   rtc_data_queue_clear (self->queue);
   self->dropped = rtc_data_queue_get_dropped (self->queue);
   g_clear_pointer (&self->queue, rtc_data_queue_free);
@@ -208,6 +210,7 @@ set_unlocked (GstBaseSrc *src, gboolean is_unlocked)
 
   g_mutex_lock (&self->lock);
   self->is_unlocked = is_unlocked;
+  g_atomic_int_set (&self->may_give, self->is_playing && !is_unlocked);
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
 }
@@ -233,6 +236,7 @@ typedef struct
   RtcDeadmanVerdict verdict;
   gboolean is_link, is_eos;
   gint64 now; /* monotonic */
+  gint64 waited; /* microseconds that the message did */
   gint64 age; /* of the last message before, microseconds; -1: there was none */
 } Next;
 
@@ -245,6 +249,7 @@ look (GstDataChannelSrc *self, Next *next)
   *next = (Next){.now = now, .age = rtc_deadman_get_age (&self->deadman, now)};
   next->message = gst_rtc_src_pop (self, now);
   if (next->message) {
+    next->waited = MAX (now - next->message->arrival, 0);
     next->verdict = rtc_deadman_take_message (&self->deadman, next->message->arrival, now);
     return TRUE;
   }
@@ -259,12 +264,28 @@ look (GstDataChannelSrc *self, Next *next)
   return next->is_eos || next->verdict != RTC_DEADMAN_NOTHING;
 }
 
+/* As most of the time when many come. */
+static gboolean
+has_in_hand (GstDataChannelSrc *self, Next *next)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  *next = (Next){.now = now};
+  if (!g_atomic_int_get (&self->may_give) || !(next->message = gst_rtc_src_pop_from_hand (self, now)))
+    return FALSE;
+  next->waited = MAX (now - next->message->arrival, 0);
+  return TRUE;
+}
+
 static GstFlowReturn
 wait_for_next (GstDataChannelSrc *self, Next *next)
 {
   GstFlowReturn flow = GST_FLOW_OK;
 
+  if (has_in_hand (self, next))
+    return GST_FLOW_OK;
   g_mutex_lock (&self->lock);
+  gst_rtc_src_empty_hand (self);
   while (flow == GST_FLOW_OK && !(self->is_playing && look (self, next))) {
     gint64 deadline = self->is_playing ? rtc_deadman_get_deadline (&self->deadman) : -1;
 
@@ -277,6 +298,8 @@ wait_for_next (GstDataChannelSrc *self, Next *next)
       g_cond_wait (&self->changed, &self->lock);
     self->is_waiting = FALSE;
   }
+  if (flow == GST_FLOW_OK)
+    gst_rtc_src_settle_locked (self);
   g_mutex_unlock (&self->lock);
   return flow;
 }
@@ -341,15 +364,6 @@ set_caps (GstDataChannelSrc *self, gboolean is_text, const GstRtcChannelInit *in
   return is_good;
 }
 
-static void
-add_latency (GstRtcSrcLatency *latency, gint64 value)
-{
-  latency->last = value;
-  latency->max = latency->count == 0 ? value : MAX (latency->max, value);
-  latency->sum += value;
-  latency->count++;
-}
-
 /* Running time of what was AGO microseconds ago. */
 static GstClockTime
 running_time (GstDataChannelSrc *self, gint64 ago)
@@ -385,7 +399,7 @@ add_sender_time (GstDataChannelSrc *self, GstBuffer *buffer, const GstRtcSrcMess
   if (self->times == GST_DATA_CHANNEL_TIMES_SENDER)
     GST_BUFFER_PTS (buffer) = running_time (self, MAX (ago, 0));
   g_mutex_lock (&self->lock);
-  add_latency (&self->travelled, ago - (g_get_monotonic_time () - message->arrival));
+  gst_rtc_src_add_latency (&self->travelled, ago - (g_get_monotonic_time () - message->arrival));
   g_mutex_unlock (&self->lock);
 }
 
@@ -393,20 +407,19 @@ add_sender_time (GstDataChannelSrc *self, GstBuffer *buffer, const GstRtcSrcMess
 static GBytes *
 unwrap (const GstRtcSrcMessage *message, gboolean *is_text, gint64 *time)
 {
-  gsize size;
+  gsize size, header = gst_rtc_src_get_header_size (message);
   const guint8 *data = g_bytes_get_data (message->bytes, &size);
   guint64 word;
 
   *is_text = message->is_text;
   *time = -1;
-  if (message->is_text || size < 8
-      || g_strcmp0 (message->link->channel->init.protocol, GST_RTC_DATA_TIME_PROTOCOL) != 0)
+  if (header == 0)
     return g_bytes_ref (message->bytes);
   word = GST_READ_UINT64_BE (data);
   *time = MIN (word & ~TIME_TEXT_BIT, (guint64)MAX_WALL_TIME);
-  *is_text =
-      (word & TIME_TEXT_BIT) != 0 && (size == 8 || g_utf8_validate_len ((const gchar *)data + 8, size - 8, NULL));
-  return g_bytes_new_from_bytes (message->bytes, 8, size - 8);
+  *is_text = (word & TIME_TEXT_BIT) != 0
+      && (size == header || g_utf8_validate_len ((const gchar *)data + header, size - header, NULL));
+  return g_bytes_new_from_bytes (message->bytes, header, size - header);
 }
 
 /* WAITED: how long it has been here, microseconds. */
@@ -420,7 +433,7 @@ make_buffer (GstDataChannelSrc *self, const GstRtcSrcMessage *message, gint64 wa
 
   *buffer = g_bytes_get_size (bytes) > 0 ? gst_buffer_new_wrapped_bytes (bytes) : gst_buffer_new ();
   GST_BUFFER_PTS (*buffer) = running_time (self, waited);
-  gst_rtc_peer_meta_write (*buffer, channel->peer_id, &channel->init, gst_rtc_channel_get_id (channel));
+  gst_rtc_peer_meta_write (*buffer, channel->peer_id, &channel->init, message->link->id);
   if (captured >= 0)
     add_sender_time (self, *buffer, message, captured);
   g_bytes_unref (bytes);
@@ -468,16 +481,8 @@ gst_data_channel_src_create (GstPushSrc *src, GstBuffer **buffer)
     if (next.verdict == RTC_DEADMAN_LOST || next.verdict == RTC_DEADMAN_BACK)
       tell_deadman (self, &next);
     if (next.message) {
-      gint64 waited = MAX (next.now - next.message->arrival, 0);
-
-      flow = make_buffer (self, next.message, waited, buffer);
-      g_mutex_lock (&self->lock);
-      self->given.messages++;
-      self->given.bytes += flow == GST_FLOW_OK ? gst_buffer_get_size (*buffer) : 0;
-      add_latency (&self->waited, waited);
+      flow = make_buffer (self, next.message, next.waited, buffer);
       gst_rtc_src_message_free (next.message);
-      gst_rtc_src_settle_locked (self);
-      g_mutex_unlock (&self->lock);
       if (flow != GST_FLOW_OK)
         return flow;
     } else if (next.verdict != RTC_DEADMAN_NOTHING) {
@@ -501,6 +506,7 @@ set_playing (GstDataChannelSrc *self, gboolean is_playing)
 {
   g_mutex_lock (&self->lock);
   self->is_playing = is_playing;
+  g_atomic_int_set (&self->may_give, is_playing && !self->is_unlocked);
   if (is_playing)
     rtc_deadman_start (&self->deadman, self->deadman_timeout * G_TIME_SPAN_MILLISECOND,
         self->deadman_repeat * G_TIME_SPAN_MILLISECOND, g_get_monotonic_time ());

@@ -10,6 +10,7 @@
 #endif
 
 #include "gstdatachannelsrc.h"
+#include "core/rtcprefetch.h"
 
 #include <string.h>
 
@@ -23,6 +24,9 @@
 
 /* The queue takes RTC_DATA_QUEUE_MAX_MESSAGES, and short ones come in thousands until the peer waits. */
 #define MANY (RTC_DATA_QUEUE_MAX_MESSAGES / 4)
+
+#define TIME_SIZE 8
+#define HAND_BYTES (16 * 1024)
 
 /* A channel is told what became of its messages in steps of so much, or of a part of max-bytes, and when all were read:
  * each time wakes the transport. */
@@ -48,16 +52,28 @@ link_unref (gpointer data)
   g_free (link);
 }
 
-/* With the lock: that is where the queue frees what it drops. */
-void
-gst_rtc_src_message_free (gpointer data)
+/* Of a message that is read, or dropped, at any time without the lock. */
+static void
+add_unread (GstRtcSrcLink *link, gssize bytes)
 {
-  GstRtcSrcMessage *message = data;
+  g_atomic_pointer_add (&link->unread, bytes);
+}
 
-  message->link->unread -= g_bytes_get_size (message->bytes);
+void
+gst_rtc_src_message_free (GstRtcSrcMessage *message)
+{
   g_bytes_unref (message->bytes);
   link_unref (message->link);
   g_free (message);
+}
+
+static void
+message_drop (gpointer data)
+{
+  GstRtcSrcMessage *message = data;
+
+  add_unread (message->link, -(gssize)g_bytes_get_size (message->bytes));
+  gst_rtc_src_message_free (message);
 }
 
 RtcDataQueue *
@@ -67,7 +83,7 @@ gst_data_channel_src_new_queue (GstDataChannelSrc *self)
 
   if (self->overflow == RTC_DATA_OVERFLOW_BLOCK)
     limits.max_bytes += SLACK_BYTES;
-  return rtc_data_queue_new (&limits, gst_rtc_src_message_free);
+  return rtc_data_queue_new (&limits, message_drop);
 }
 
 /* With block, the peers wait from max-bytes (or many messages) on, until half of it is read. With the lock. */
@@ -85,11 +101,11 @@ hold_up_peers (GstDataChannelSrc *self)
     if (link->is_held_up == self->is_full)
       continue;
     link->is_held_up = self->is_full;
-    link->unread += self->is_full ? HOLD_UP_BYTES : -HOLD_UP_BYTES;
+    add_unread (link, self->is_full ? HOLD_UP_BYTES : -HOLD_UP_BYTES);
   }
 }
 
-/* The next link whose channel is to be told something, which is set to 0. (transfer full) With the lock. */
+/* The next link whose channel is to be told something, the CHANGE. (transfer full) With the lock. */
 static GstRtcSrcLink *
 next_to_settle (GstDataChannelSrc *self, gssize *change)
 {
@@ -99,10 +115,10 @@ next_to_settle (GstDataChannelSrc *self, gssize *change)
   for (guint i = 0; i < self->links->len; i++) {
     GstRtcSrcLink *link = g_ptr_array_index (self->links, i);
 
-    if (link->unread == 0 || ABS (link->unread) < step)
+    *change = (gssize)g_atomic_pointer_get (&link->unread);
+    if (*change == 0 || ABS (*change) < step)
       continue;
-    *change = link->unread;
-    link->unread = 0;
+    add_unread (link, -*change);
     return link_ref (link);
   }
   return NULL;
@@ -124,10 +140,120 @@ gst_rtc_src_settle_locked (GstDataChannelSrc *self)
   }
 }
 
+gsize
+gst_rtc_src_get_header_size (const GstRtcSrcMessage *message)
+{
+  gboolean has_time = !message->is_text && g_bytes_get_size (message->bytes) >= TIME_SIZE
+      && g_strcmp0 (message->link->channel->init.protocol, GST_RTC_DATA_TIME_PROTOCOL) == 0;
+
+  return has_time ? TIME_SIZE : 0;
+}
+
+void
+gst_rtc_src_add_latency (GstRtcSrcLatency *latency, gint64 value)
+{
+  latency->last = value;
+  latency->max = latency->count == 0 ? value : MAX (latency->max, value);
+  latency->sum += value;
+  latency->count++;
+}
+
+/* MESSAGE is given out NOW. */
+static void
+count (const GstRtcSrcMessage *message, gint64 now, GstRtcSrcGiven *given)
+{
+  gsize size = g_bytes_get_size (message->bytes);
+
+  add_unread (message->link, -(gssize)size);
+  given->count.messages++;
+  given->count.bytes += size - gst_rtc_src_get_header_size (message);
+  gst_rtc_src_add_latency (&given->waited, MAX (now - message->arrival, 0));
+}
+
+/* Messages are taken several at once when they are short and many: the transport's thread and this one would wait for
+ * each other at the lock with each one. Not where one that waits may still be dropped, or is a sign of life. Only
+ * the last is looked at here, since they are in the other thread's cache. With the lock. */
+static void
+fill_hand (GstDataChannelSrc *self, gint64 now)
+{
+  RtcDataCount waiting = rtc_data_queue_get_waiting (self->queue);
+  guint n = MIN (waiting.messages / 2, GST_RTC_SRC_HAND);
+
+  if (self->overflow != RTC_DATA_OVERFLOW_BLOCK || self->deadman_timeout > 0)
+    return;
+  while (self->n_hand < n && waiting.bytes - rtc_data_queue_get_waiting (self->queue).bytes < HAND_BYTES)
+    self->hand[self->n_hand++] = rtc_data_queue_pop (self->queue, now);
+  if (self->n_hand > 0)
+    rtc_deadman_take_message (&self->deadman, self->hand[self->n_hand - 1]->arrival, now);
+}
+
+GstRtcSrcMessage *
+gst_rtc_src_pop_from_hand (GstDataChannelSrc *self, gint64 now)
+{
+  GstRtcSrcMessage *message;
+
+  if (self->hand_at == self->n_hand)
+    return NULL;
+  message = self->hand[self->hand_at++];
+  if (self->hand_at < self->n_hand)
+    rtc_prefetch (self->hand[self->hand_at]);
+  count (message, now, &self->from_hand);
+  return message;
+}
+
+/* With the lock. */
+static void
+count_hand (GstDataChannelSrc *self)
+{
+  const GstRtcSrcGiven *more = &self->from_hand;
+  GstRtcSrcGiven *given = &self->given;
+
+  if (more->count.messages == 0)
+    return;
+  given->count.messages += more->count.messages;
+  given->count.bytes += more->count.bytes;
+  given->waited.count += more->waited.count;
+  given->waited.sum += more->waited.sum;
+  given->waited.last = more->waited.last;
+  given->waited.max = MAX (given->waited.max, more->waited.max);
+  self->from_hand = (GstRtcSrcGiven){0};
+}
+
+void
+gst_rtc_src_empty_hand (GstDataChannelSrc *self)
+{
+  if (self->hand_at < self->n_hand || self->n_hand == 0)
+    return;
+  self->hand_at = self->n_hand = 0;
+  count_hand (self);
+  gst_rtc_src_settle_locked (self);
+}
+
 GstRtcSrcMessage *
 gst_rtc_src_pop (GstDataChannelSrc *self, gint64 now)
 {
-  return rtc_data_queue_pop (self->queue, now);
+  GstRtcSrcMessage *message = gst_rtc_src_pop_from_hand (self, now);
+
+  if (message)
+    return message;
+  message = rtc_data_queue_pop (self->queue, now);
+  if (!message)
+    return NULL;
+  count (message, now, &self->given);
+  fill_hand (self, now);
+  return message;
+}
+
+void
+gst_rtc_src_put_back (GstDataChannelSrc *self)
+{
+  while (self->n_hand > self->hand_at) {
+    GstRtcSrcMessage *message = self->hand[--self->n_hand];
+
+    rtc_data_queue_put_back (self->queue, message, g_bytes_get_size (message->bytes), message->arrival);
+  }
+  self->hand_at = self->n_hand = 0;
+  count_hand (self);
 }
 
 static void
@@ -148,19 +274,21 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
   gsize size = g_bytes_get_size (bytes);
   RtcDataPush result = RTC_DATA_PUSH_DROPPED;
   gboolean is_warned = FALSE, is_awaited;
-  GstRtcSrcMessage *message;
+  GstRtcSrcMessage *message = g_new (GstRtcSrcMessage, 1);
   gint64 deadline;
 
+  *message = (GstRtcSrcMessage){link_ref (link), g_bytes_ref (bytes), is_text, arrival};
+  if (link->id < 0)
+    link->id = gst_rtc_channel_get_id (channel);
   g_mutex_lock (&self->lock);
   if (!self->queue || link->is_closed || self->inbox) {
     g_mutex_unlock (&self->lock);
+    gst_rtc_src_message_free (message);
     return;
   }
   self->received.messages++;
   self->received.bytes += size;
-  message = g_new (GstRtcSrcMessage, 1);
-  *message = (GstRtcSrcMessage){link_ref (link), g_bytes_ref (bytes), is_text, arrival};
-  link->unread += size;
+  add_unread (link, size);
   result = rtc_data_queue_push (self->queue, message, size, arrival, arrival, &deadline);
   if (result == RTC_DATA_PUSH_WAIT) {
     rtc_data_queue_count_dropped (self->queue, size);
@@ -168,8 +296,10 @@ on_message (GstRtcChannel *channel, gboolean is_text, GBytes *bytes, gint64 arri
     self->told_full = TRUE;
   }
   if (result != RTC_DATA_PUSH_TAKEN)
-    gst_rtc_src_message_free (message);
+    message_drop (message);
+  /* It is woken once, however many messages come until it is. */
   is_awaited = self->is_waiting;
+  self->is_waiting = FALSE;
   gst_rtc_src_settle_locked (self);
   g_mutex_unlock (&self->lock);
   /* Not under the lock, which it would want at once. */
@@ -230,6 +360,7 @@ gst_rtc_src_on_channel (GstRtcChannel *channel, gpointer user_data)
   link->ref_count = 3;
   link->src = gst_object_ref (self);
   link->channel = gst_rtc_channel_ref (channel);
+  link->id = -1;
   g_ptr_array_add (self->links, link);
   self->had_link = TRUE;
   self->link_went = FALSE;
@@ -263,12 +394,13 @@ gst_rtc_src_on_file (GstElement *element, GstRtcChannel *channel, const gchar *p
   link->ref_count = 1;
   link->src = gst_object_ref (self);
   link->channel = gst_rtc_channel_ref (channel);
+  link->id = gst_rtc_channel_get_id (channel);
   *message = (GstRtcSrcMessage){link, g_bytes_new (path, size), TRUE, now};
   g_mutex_lock (&self->lock);
   self->received.messages++;
   self->received.bytes += size;
   if (!self->queue || rtc_data_queue_push (self->queue, message, size, now, now, &deadline) != RTC_DATA_PUSH_TAKEN)
-    gst_rtc_src_message_free (message);
+    message_drop (message);
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
 }
@@ -292,14 +424,14 @@ gst_rtc_src_forget_channels (GstDataChannelSrc *self)
 
     link->is_closed = TRUE;
     if (link->is_held_up)
-      link->unread -= HOLD_UP_BYTES;
+      add_unread (link, -HOLD_UP_BYTES);
   }
   g_mutex_unlock (&self->lock);
   for (guint i = 0; i < links->len; i++) {
     GstRtcSrcLink *link = g_ptr_array_index (links, i);
 
     gst_rtc_channel_remove_listener (link->channel, link);
-    gst_rtc_channel_add_unread (link->channel, link->unread);
+    gst_rtc_channel_add_unread (link->channel, (gssize)g_atomic_pointer_get (&link->unread));
   }
   g_ptr_array_unref (links);
 }

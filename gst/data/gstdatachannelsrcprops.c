@@ -170,12 +170,12 @@ make_own_stats (GstDataChannelSrc *self)
   stats = gst_structure_new ("application/x-datachannelsrc-stats", "messages-received", G_TYPE_UINT64,
       self->received.messages, "bytes-received", G_TYPE_UINT64, self->received.bytes, "messages-dropped", G_TYPE_UINT64,
       dropped.messages, "bytes-dropped", G_TYPE_UINT64, dropped.bytes, "messages-waiting", G_TYPE_UINT64,
-      waiting.messages, "bytes-waiting", G_TYPE_UINT64, waiting.bytes, "buffers", G_TYPE_UINT64, self->given.messages,
-      "bytes", G_TYPE_UINT64, self->given.bytes, "age", G_TYPE_INT64, age < 0 ? -1 : age / G_TIME_SPAN_MILLISECOND,
-      NULL);
+      waiting.messages, "bytes-waiting", G_TYPE_UINT64, waiting.bytes, "buffers", G_TYPE_UINT64,
+      self->given.count.messages, "bytes", G_TYPE_UINT64, self->given.count.bytes, "age", G_TYPE_INT64,
+      age < 0 ? -1 : age / G_TIME_SPAN_MILLISECOND, NULL);
   if (self->deadman_timeout > 0)
     gst_structure_set (stats, "deadman", G_TYPE_STRING, self->deadman.is_lost ? "lost" : "alive", NULL);
-  add_latency (stats, "queue-latency", &self->waited);
+  add_latency (stats, "queue-latency", &self->given.waited);
   add_latency (stats, "latency", &self->travelled);
   return stats;
 }

@@ -276,6 +276,72 @@ GST_START_TEST (test_flood)
 }
 GST_END_TEST;
 
+#define MANY 1000
+
+typedef struct
+{
+  gint n, last; /* atomic: buffers that came to the pad; the one that is held there */
+} Gate;
+
+static GstPadProbeReturn
+at_gate (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  Gate *gate = user_data;
+
+  return g_atomic_int_add (&gate->n, 1) + 1 < gate->last ? GST_PAD_PROBE_PASS : GST_PAD_PROBE_OK;
+}
+
+static gboolean
+gate_is_shut (gpointer data)
+{
+  Gate *gate = data;
+
+  return g_atomic_int_get (&gate->n) >= gate->last;
+}
+
+static gulong
+add_gate (Fixture *self, GstPad *pad, Gate *gate)
+{
+  return gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER, at_gate, gate, NULL);
+}
+
+/* Those that wait are taken several at once: they stay in order, in a pause and beyond it, and each is accounted for.
+ */
+GST_START_TEST (test_many_short_ones)
+{
+  Fixture *f = fixture_new (NULL, NULL);
+  g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", "");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (f->src, "src");
+  Gate gate = {.last = 10}, second = {.last = MANY / 2};
+  gulong probe;
+
+  gst_element_set_state (f->src, GST_STATE_PAUSED);
+  for (guint i = 0; i < MANY; i++) {
+    g_autofree gchar *text = g_strdup_printf ("%u", i);
+
+    fake_channel_send_text (channel, text);
+  }
+  probe = add_gate (f, pad, &gate);
+  gst_element_set_state (f->src, GST_STATE_PLAYING);
+  fake_wait (gate_is_shut, &gate, "the first buffers");
+  gst_element_set_state (f->src, GST_STATE_PAUSED);
+  add_gate (f, pad, &second);
+  gst_pad_remove_probe (pad, probe);
+  gst_element_set_state (f->src, GST_STATE_PLAYING);
+  for (guint i = 0; i < 10 + MANY / 2 - 2; i++) {
+    g_autofree gchar *text = g_strdup_printf ("%u", i);
+
+    expect (f, text);
+  }
+  fake_wait (gate_is_shut, &second, "half of them");
+  gst_element_set_state (f->src, GST_STATE_READY);
+  fail_unless_equals_uint64 (stat_of (f, "buffers"), 10 + MANY / 2 - 1);
+  fail_unless_equals_uint64 (stat_of (f, "messages-dropped"), MANY - stat_of (f, "buffers"));
+  fixture_free (f);
+  fail_unless_equals_uint64 (fake_channel_get_unread (channel), 0);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_latest)
 {
   Fixture *f = fixture_new ("overflow", 3, "max-bytes", (guint64)16, NULL);
@@ -541,6 +607,7 @@ datachannelsrc_suite (void)
   tcase_add_test (tests, test_open);
   tcase_add_test (tests, test_full);
   tcase_add_test (tests, test_flood);
+  tcase_add_test (tests, test_many_short_ones);
   tcase_add_test (tests, test_latest);
   tcase_add_test (tests, test_second_life);
   tcase_add_test (tests, test_eos_on_close);
