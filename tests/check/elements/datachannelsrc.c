@@ -3,102 +3,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "lib/fakehub.h"
+#include "srcfixture.h"
 
 #define DEADLINE (10 * GST_SECOND)
 #define HOUR (3600 * (gint64)G_USEC_PER_SEC)
-
-typedef struct
-{
-  GstElement *rtcbin, *src;
-  GstHarness *harness;
-  GstBus *bus;
-  FakeHub *hub;
-} Fixture;
-
-/* A datachannelsrc with the label "x" in PLAYING with these properties, ended by NULL. */
-static Fixture *
-fixture_new (const gchar *first_property, ...)
-{
-  Fixture *self = g_new0 (Fixture, 1);
-  va_list arguments;
-
-  self->rtcbin = gst_object_ref_sink (gst_element_factory_make ("rtcbin", NULL));
-  self->hub = fake_hub_of (self->rtcbin);
-  self->src = gst_element_factory_make ("datachannelsrc", NULL);
-  fail_unless (self->src, "there is no datachannelsrc");
-  self->bus = gst_bus_new ();
-  gst_element_set_bus (self->src, self->bus);
-  g_object_set (self->src, "rtc-element", self->rtcbin, "label", "x", NULL);
-  va_start (arguments, first_property);
-  if (first_property)
-    g_object_set_valist (G_OBJECT (self->src), first_property, arguments);
-  va_end (arguments);
-  self->harness = gst_harness_new_with_element (self->src, NULL, "src");
-  gst_harness_use_systemclock (self->harness);
-  gst_harness_play (self->harness);
-  return self;
-}
-
-static void
-fixture_free (Fixture *self)
-{
-  gst_harness_teardown (self->harness);
-  fail_unless_equals_int (fake_hub_count_users (self->hub), 0);
-  gst_element_set_bus (self->src, NULL);
-  gst_object_unref (self->src);
-  gst_object_unref (self->bus);
-  gst_object_unref (self->rtcbin);
-  g_free (self);
-}
-
-static GstBuffer *
-pull (Fixture *self)
-{
-  GstBuffer *buffer = gst_harness_pull (self->harness);
-
-  fail_unless (buffer, "no buffer came");
-  return buffer;
-}
-
-/* The next buffer, which must be this TEXT. */
-static void
-expect (Fixture *self, const gchar *text)
-{
-  GstBuffer *buffer = pull (self);
-
-  fail_unless_equals_int (gst_buffer_get_size (buffer), strlen (text));
-  fail_unless (gst_buffer_memcmp (buffer, 0, text, strlen (text)) == 0);
-  gst_buffer_unref (buffer);
-}
-
-static const GstStructure *
-meta_of (GstBuffer *buffer)
-{
-  GstCustomMeta *meta = gst_buffer_get_custom_meta (buffer, "GstRtcPeerMeta");
-
-  fail_unless (meta, "a buffer has no GstRtcPeerMeta");
-  return gst_custom_meta_get_structure (meta);
-}
-
-static GstStructure *
-stats_of (Fixture *self)
-{
-  GstStructure *stats;
-
-  g_object_get (self->src, "stats", &stats, NULL);
-  return stats;
-}
-
-static guint64
-stat_of (Fixture *self, const gchar *name)
-{
-  g_autoptr (GstStructure) stats = stats_of (self);
-  guint64 value;
-
-  fail_unless (gst_structure_get_uint64 (stats, name, &value), "no %s in stats", name);
-  return value;
-}
 
 GST_START_TEST (test_one_message_is_one_buffer)
 {
@@ -119,17 +27,6 @@ GST_START_TEST (test_one_message_is_one_buffer)
   fixture_free (f);
 }
 GST_END_TEST;
-
-static void
-assert_caps (Fixture *self, const gchar *expected)
-{
-  GstPad *pad = gst_element_get_static_pad (self->src, "src");
-  g_autoptr (GstCaps) wanted = gst_caps_from_string (expected);
-  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-
-  fail_unless (caps && gst_caps_is_equal (caps, wanted), "%" GST_PTR_FORMAT, caps);
-  gst_object_unref (pad);
-}
 
 GST_START_TEST (test_caps)
 {
@@ -379,17 +276,6 @@ GST_START_TEST (test_second_life)
 }
 GST_END_TEST;
 
-static gboolean
-has_eos (gpointer data)
-{
-  Fixture *f = data;
-  GstEvent *event = gst_harness_try_pull_event (f->harness);
-  gboolean is_eos = event && GST_EVENT_TYPE (event) == GST_EVENT_EOS;
-
-  g_clear_pointer (&event, gst_event_unref);
-  return is_eos;
-}
-
 GST_START_TEST (test_eos_on_close)
 {
   Fixture *f = fixture_new ("eos-on-close", TRUE, NULL);
@@ -501,97 +387,6 @@ GST_START_TEST (test_sender_time_that_is_none)
 GST_END_TEST;
 
 /* The next deadman message. */
-static void
-expect_deadman (Fixture *self, const gchar *state, const gchar *reason)
-{
-  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (self->bus, DEADLINE, GST_MESSAGE_ELEMENT);
-  const GstStructure *s;
-  gint64 age;
-
-  fail_unless (message, "no element message came");
-  s = gst_message_get_structure (message);
-  fail_unless (gst_structure_has_name (s, "rtc-data-deadman"));
-  fail_unless_equals_string (gst_structure_get_string (s, "state"), state);
-  if (reason)
-    fail_unless_equals_string (gst_structure_get_string (s, "reason"), reason);
-  fail_unless (gst_structure_get_int64 (s, "age", &age));
-}
-
-GST_START_TEST (test_deadman)
-{
-  Fixture *f = fixture_new ("deadman-timeout", 200, "deadman-data", "stop", NULL);
-  g_autoptr (FakeChannel) channel = NULL;
-  g_autoptr (GstStructure) stats = NULL;
-  GstBuffer *buffer;
-  gboolean is_deadman;
-
-  /* Nobody is there. */
-  buffer = pull (f);
-  fail_unless (gst_structure_get_boolean (meta_of (buffer), "deadman", &is_deadman) && is_deadman);
-  fail_unless (gst_buffer_memcmp (buffer, 0, "stop", 4) == 0);
-  gst_buffer_unref (buffer);
-  expect_deadman (f, "lost", "silence");
-  stats = stats_of (f);
-  fail_unless_equals_string (gst_structure_get_string (stats, "deadman"), "lost");
-  /* Somebody comes, and falls silent. */
-  channel = fake_hub_open (f->hub, "a", "x", "");
-  fake_channel_send_bytes (channel, "go", 2);
-  expect (f, "go");
-  expect_deadman (f, "back", NULL);
-  expect (f, "stop");
-  expect_deadman (f, "lost", "silence");
-  /* As what came before. */
-  assert_caps (f, "application/x-data-channel,kind=binary,label=x,protocol=(string)\"\"");
-  fail_if (gst_bus_timed_pop_filtered (f->bus, 400 * GST_MSECOND, GST_MESSAGE_ELEMENT));
-  fail_unless_equals_int (gst_harness_buffers_in_queue (f->harness), 0);
-  fixture_free (f);
-}
-GST_END_TEST;
-
-GST_START_TEST (test_deadman_link)
-{
-  Fixture *f = fixture_new ("deadman-timeout", 60000, "deadman-data", "stop", "eos-on-close", TRUE, NULL);
-  g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", "");
-
-  fake_channel_send_text (channel, "go");
-  expect (f, "go");
-  fake_hub_break_peer (f->hub, "a");
-  expect (f, "stop");
-  expect_deadman (f, "lost", "link");
-  fake_wait (has_eos, f, "EOS");
-  fixture_free (f);
-}
-GST_END_TEST;
-
-GST_START_TEST (test_deadman_repeats)
-{
-  GstBuffer *buffer = gst_buffer_new_memdup ("\0\1", 2);
-  Fixture *f = fixture_new ("deadman-timeout", 20, "deadman-repeat", 20, "deadman-buffer", buffer, NULL);
-
-  gst_buffer_unref (buffer);
-  for (guint i = 0; i < 3; i++) {
-    buffer = pull (f);
-    fail_unless_equals_int (gst_buffer_get_size (buffer), 2);
-    fail_unless (gst_buffer_memcmp (buffer, 0, "\0\1", 2) == 0);
-    gst_buffer_unref (buffer);
-  }
-  expect_deadman (f, "lost", "silence");
-  fail_if (gst_bus_pop_filtered (f->bus, GST_MESSAGE_ELEMENT));
-  fixture_free (f);
-}
-GST_END_TEST;
-
-/* The message alone. */
-GST_START_TEST (test_deadman_without_data)
-{
-  Fixture *f = fixture_new ("deadman-timeout", 20, NULL);
-
-  expect_deadman (f, "lost", "silence");
-  fail_unless_equals_int (gst_harness_buffers_in_queue (f->harness), 0);
-  fixture_free (f);
-}
-GST_END_TEST;
-
 static Suite *
 datachannelsrc_suite (void)
 {
@@ -613,10 +408,6 @@ datachannelsrc_suite (void)
   tcase_add_test (tests, test_eos_on_close);
   tcase_add_test (tests, test_sender_time);
   tcase_add_test (tests, test_sender_time_that_is_none);
-  tcase_add_test (tests, test_deadman);
-  tcase_add_test (tests, test_deadman_link);
-  tcase_add_test (tests, test_deadman_repeats);
-  tcase_add_test (tests, test_deadman_without_data);
   return suite;
 }
 
