@@ -440,21 +440,42 @@ gst_rtc_webrtc_data_close (GstRtcWebrtc *t)
 
 /* sctpenc waits for room in SCTP for ever when it is stopped meanwhile, and with it who stops it (GStreamer before
  * 1.24: commit a1f07271, "sctpenc: Fix potential shutdown deadlock"). A flush from downstream ends the wait. */
+static void
+flush_encoder (GstElement *sctpenc)
+{
+  GstPad *pad = gst_element_get_static_pad (sctpenc, "src");
+
+  gst_pad_send_event (pad, gst_event_new_flush_start ());
+  gst_object_unref (pad);
+}
+
+/* sctpdec makes a pad with the first message of a stream, and frees all when it is stopped, also one that it is just
+ * about to use. Nothing comes in any more (GstRtcWebrtcGate); what is in there is awaited. */
+static void
+await_decoder (GstElement *sctpdec)
+{
+  GstPad *pad = gst_element_get_static_pad (sctpdec, "sink");
+
+  GST_PAD_STREAM_LOCK (pad);
+  GST_PAD_STREAM_UNLOCK (pad);
+  gst_object_unref (pad);
+}
+
 void
 gst_rtc_webrtc_data_settle (GstRtcWebrtc *t)
 {
-  GstElement *sctpenc;
-  GstPad *pad;
+  GstElement *sctpenc = NULL, *sctpdec = NULL;
 
   g_mutex_lock (&t->data->lock);
-  sctpenc = t->data->sctpenc ? gst_object_ref (t->data->sctpenc) : NULL;
+  gst_object_replace ((GstObject **)&sctpenc, (GstObject *)t->data->sctpenc);
+  gst_object_replace ((GstObject **)&sctpdec, (GstObject *)t->data->sctpdec);
   g_mutex_unlock (&t->data->lock);
-  if (!sctpenc)
-    return;
-  pad = gst_element_get_static_pad (sctpenc, "src");
-  gst_pad_send_event (pad, gst_event_new_flush_start ());
-  gst_object_unref (pad);
-  gst_object_unref (sctpenc);
+  if (sctpenc)
+    flush_encoder (sctpenc);
+  if (sctpdec)
+    await_decoder (sctpdec);
+  gst_clear_object (&sctpenc);
+  gst_clear_object (&sctpdec);
 }
 
 /* Opening. */

@@ -122,6 +122,49 @@ GST_START_TEST (a_peer_leaves)
 }
 GST_END_TEST;
 
+/* As long as a busy machine may take between two lines. */
+static void
+on_slow_pad (GstElement *element, GstPad *pad, gpointer is_adding)
+{
+  g_atomic_int_set ((gint *)is_adding, TRUE);
+  g_usleep (300000);
+}
+
+static void
+on_element (GstBin *rtcbin, GstBin *bin, GstElement *element, gpointer is_adding)
+{
+  GstElementFactory *factory = gst_element_get_factory (element);
+
+  if (factory && strcmp (GST_OBJECT_NAME (factory), "sctpdec") == 0)
+    g_signal_connect (element, "pad-added", G_CALLBACK (on_slow_pad), is_adding);
+}
+
+/* In webrtcbin, the peer's first message makes a pad. It is not taken away while that is under way. */
+GST_START_TEST (a_peer_leaves_while_its_channel_comes)
+{
+  gint is_adding = FALSE; /* atomic */
+  gint64 end;
+  Fixture f;
+  App *a, *b;
+
+  setup (&f);
+  g_signal_connect (test_peer_get_rtcbin (f.b), "deep-element-added", G_CALLBACK (on_element), &is_adding);
+  a = app_new (f.a, "x", NULL);
+  b = app_new (f.b, "x", LISTENS);
+  join (&f);
+  if (!is_webrtcbin (transport))
+    app_expect (a, "open");
+  end = g_get_monotonic_time () + WAIT;
+  while (is_webrtcbin (transport) && !g_atomic_int_get (&is_adding)) {
+    fail_unless (g_get_monotonic_time () < end, "no channel came");
+    g_usleep (1000);
+  }
+  test_room_leave (f.room, f.a);
+  gst_message_unref (test_peer_wait_message (f.b, "rtc-peer-left"));
+  part (&f, a, b);
+}
+GST_END_TEST;
+
 static void
 request (Fixture *f, gboolean restart)
 {
@@ -291,6 +334,7 @@ rtcbindata_suite (void)
   tcase_add_loop_test (tcase, both_open, 0, n);
   tcase_add_loop_test (tcase, who_comes_later, 0, n);
   tcase_add_loop_test (tcase, a_peer_leaves, 0, n);
+  tcase_add_loop_test (tcase, a_peer_leaves_while_its_channel_comes, 0, n);
   tcase_add_loop_test (tcase, a_rebuilt_connection, 0, n);
   tcase_add_loop_test (tcase, a_restart, 0, n);
   tcase_add_loop_test (tcase, clocks, 0, n);
