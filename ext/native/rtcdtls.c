@@ -29,6 +29,10 @@
  */
 #define MAX_EARLY 4
 
+/* What a cipher adds to a record: nonce and tag; a tag alone. */
+#define GCM_OVERHEAD 24
+#define CHACHA_OVERHEAD 16
+
 /* RFC 5764, section 4.2 */
 #define EXPORTER "EXTRACTOR-dtls_srtp"
 
@@ -236,6 +240,17 @@ has_changed_cipher (RtcDtls *dtls)
   return state == TLS_ST_SR_CHANGE || state == TLS_ST_CR_CHANGE;
 }
 
+/* A record that is shorter than its cipher adds cannot be authentic, and OpenSSL ends the connection for it instead of
+ * leaving it out. Nobody's Finished is as short as that, so it holds before the cipher is known, too. */
+static gboolean
+is_whole (RtcDtls *dtls, const RtcDtlsRecord *record)
+{
+  const SSL_CIPHER *cipher = dtls->state == RTC_DTLS_CONNECTED ? SSL_get_current_cipher (dtls->ssl) : NULL;
+  gboolean is_chacha = cipher && SSL_CIPHER_get_cipher_nid (cipher) == NID_chacha20_poly1305;
+
+  return record->payload_size >= (is_chacha ? CHACHA_OVERHEAD : GCM_OVERHEAD);
+}
+
 /* Whether OpenSSL is to see it. */
 static gboolean
 is_welcome (RtcDtls *dtls, const RtcDtlsRecord *record)
@@ -244,7 +259,7 @@ is_welcome (RtcDtls *dtls, const RtcDtlsRecord *record)
 
   /* Everything of the handshake that is in the clear is over. */
   if (dtls->state == RTC_DTLS_CONNECTED)
-    return record->epoch != 0;
+    return record->epoch != 0 && is_whole (dtls, record);
   if (alert >= 0 && dtls->ssl) {
     dtls->alert = alert;
     dtls->end_at = MIN (dtls->end_at, dtls->wire.now + GIVE_UP_AFTER_ALERT);
@@ -254,7 +269,7 @@ is_welcome (RtcDtls *dtls, const RtcDtlsRecord *record)
     return FALSE;
   if (record->epoch == 0)
     return rtc_dtls_record_is_plausible (record, dtls->is_server);
-  if (record->epoch > 1)
+  if (record->epoch > 1 || !is_whole (dtls, record))
     return FALSE;
   return has_changed_cipher (dtls) || dtls->early++ < MAX_EARLY;
 }

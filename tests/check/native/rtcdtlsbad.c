@@ -201,6 +201,8 @@ static const struct
     FORGED ("\x16\xfe\xfd\xff\xff\xff\xff\xff\xff\xff\xff\0\x0d\x0b\0\0\1\0\1\0\0\0\0\0\1x"),
 };
 
+#define RECORD_HEADER 13
+
 static void
 inject_forged (Pair *pair, guint to)
 {
@@ -212,6 +214,13 @@ inject_forged (Pair *pair, guint to)
     early[0] = i % 2 ? 0x16 : 0x15;
     early[10] = 0x80 + i;
     pair_inject (pair, to, early, sizeof (early) - 1);
+  }
+  /* Shorter than a cipher adds. */
+  for (guint i = 0; i < 0x28; i++) {
+    early[0] = 0x14 + i % 4;
+    early[10] = 0xc0 + i;
+    early[12] = i;
+    pair_inject (pair, to, early, RECORD_HEADER + i);
   }
 }
 
