@@ -15,7 +15,10 @@
 
 #define PROBE_AFTER_MIN (200 * MS)
 #define PROBE_AFTER_MAX (1000 * MS)
-#define PROBE_INTERVAL (50 * MS)
+/* A path that is back is found by the next one: often, while most breaks end, and less so later. */
+#define PROBE_INTERVAL (25 * MS)
+#define LATER (10 * S)
+#define LATER_PROBE_INTERVAL (50 * MS)
 /* At the beginning, to learn whether the peer answers at all, and how it sees us. */
 #define FIRST_PROBE (100 * MS)
 #define FIRST_PROBE_INTERVAL (500 * MS)
@@ -34,7 +37,7 @@
 #define STALLED (300 * MS)
 
 /* A peer is often probed before the last answer was there: a round trip may be longer than the interval. */
-#define OUTSTANDING 32
+#define OUTSTANDING 64
 
 struct _RtcPath
 {
@@ -221,6 +224,14 @@ rtc_path_broken (RtcPath *self, gboolean changed, gint64 now)
   return RTC_PATH_PROBE | restart (self, now);
 }
 
+static gint64
+probe_interval (const RtcPath *self, gint64 now)
+{
+  if (self->probing_since < 0 || !self->answers)
+    return FIRST_PROBE_INTERVAL;
+  return now - self->probing_since < LATER ? PROBE_INTERVAL : LATER_PROBE_INTERVAL;
+}
+
 /* Whether there is a use in probing. */
 static gboolean
 may_probe (const RtcPath *self)
@@ -249,7 +260,7 @@ probe (RtcPath *self, gint64 now)
     self->probing_since = now;
   if (self->first_probes)
     self->first_probes--;
-  self->probe_at = now + (self->probing_since < 0 || !self->answers ? FIRST_PROBE_INTERVAL : PROBE_INTERVAL);
+  self->probe_at = now + probe_interval (self, now);
   return may_probe (self) && rtc_path_has_consent (self, now) ? RTC_PATH_PROBE : 0;
 }
 

@@ -128,6 +128,18 @@ who_says_little_is_asked_now_and_then (Fixture *f, gconstpointer data)
 }
 
 static void
+long_silence_is_probed_less_often (Fixture *f, gconstpointer data)
+{
+  begin (f, MS (20));
+  f->deaf = TRUE;
+  run (f, MS (11000), 0);
+  f->probes = 0;
+  run (f, MS (1000), 0);
+  g_assert_cmpuint (f->probes, >=, 18);
+  g_assert_cmpuint (f->probes, <=, 21);
+}
+
+static void
 silence_is_probed_soon_and_often (Fixture *f, gconstpointer data)
 {
   begin (f, MS (20));
@@ -135,7 +147,7 @@ silence_is_probed_soon_and_often (Fixture *f, gconstpointer data)
   run (f, MS (190), 0);
   g_assert_cmpuint (f->probes, ==, 0);
   run (f, MS (310), 0);
-  g_assert_cmpuint (f->probes, >=, 6);
+  g_assert_cmpuint (f->probes, >=, 12);
   g_assert_cmpuint (f->restarts, ==, 0);
   f->deaf = FALSE;
   run (f, MS (50), 0);
@@ -281,6 +293,7 @@ main (int argc, char *argv[])
   ADD (who_is_heard_is_not_probed);
   ADD (who_says_little_is_asked_now_and_then);
   ADD (silence_is_probed_soon_and_often);
+  ADD (long_silence_is_probed_less_often);
   ADD (a_short_gap_is_none);
   ADD (restarts_are_tried_again);
   ADD (a_stall_is_no_silence);
