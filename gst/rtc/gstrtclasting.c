@@ -225,7 +225,6 @@ lose_part (GstRtcLasting *self, GstRtcLastingPart *part)
   if (part == self->out) {
     rtc_data_log_cut (self->log);
     g_clear_pointer (&self->out, gst_rtc_lasting_part_unref);
-    self->is_limit_final = FALSE;
   }
   if (part == self->in)
     g_clear_pointer (&self->in, gst_rtc_lasting_part_unref);
@@ -310,7 +309,6 @@ gst_rtc_lasting_add_part (GstRtcLasting *self, GstRtcChannel *channel, guint ser
   g_mutex_lock (&self->lock);
   if (first && !self->out && self->out_serial == 0) {
     self->out = gst_rtc_lasting_part_ref (part);
-    self->is_limit_final = FALSE;
     self->out_serial = serial;
     rtc_data_log_resume (self->log, 0);
   } else if (self->told_serial == serial && serial > self->out_serial) {

@@ -62,7 +62,7 @@ struct _GstRtcLasting
   guint told_serial; /* for a part that is not there yet */
   guint64 told_delivered;
   gsize max_message_size;
-  gboolean is_limit_final; /* that is what OUT takes, which does not change while it is open */
+  guint limit_serial; /* of the OUT that max_message_size is final of: it was open when it said so; 0: none */
   gsize low;
   gboolean was_high;
   guint64 messages_sent, bytes_sent;

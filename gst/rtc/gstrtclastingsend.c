@@ -157,7 +157,7 @@ gst_rtc_lasting_get_max_message_size (GstRtcChannel *channel)
   /* While there is none, what was is most likely to be again. */
   g_mutex_lock (&self->lock);
   self->max_message_size = size;
-  self->is_limit_final = is_open && out == self->out;
+  self->limit_serial = is_open ? out->serial : 0;
   g_mutex_unlock (&self->lock);
   gst_rtc_lasting_part_unref (out);
   return size;
@@ -169,7 +169,7 @@ find_limit (GstRtcLasting *self)
 {
   gsize limit;
 
-  if (self->is_limit_final)
+  if (self->out && self->out->serial == self->limit_serial)
     return self->max_message_size;
   g_mutex_unlock (&self->lock);
   limit = gst_rtc_lasting_get_max_message_size (&self->parent);
@@ -239,7 +239,6 @@ gst_rtc_lasting_resume (GstRtcLasting *self, GstRtcLastingPart *part, guint64 de
   rtc_data_log_cut (self->log);
   g_clear_pointer (&self->out, gst_rtc_lasting_part_unref);
   self->out = part;
-  self->is_limit_final = FALSE;
   self->out_serial = part->serial;
   self->known = TRUE;
   self->told_serial = 0;
