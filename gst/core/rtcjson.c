@@ -234,6 +234,9 @@ append_value (GString *out, JsonNode *node)
       break;
     case G_TYPE_DOUBLE:
       g_string_append (out, g_ascii_formatd (number, sizeof number, "%.17g", json_node_get_double (node)));
+      /* "-0" would be read as an integer, which has no sign. */
+      if (g_str_equal (number, "-0"))
+        g_string_append (out, ".0");
       break;
     default:
       g_string_append_printf (out, "%" G_GINT64_FORMAT, json_node_get_int (node));

@@ -346,12 +346,12 @@ test_meta (void)
   g_autofree gchar *filling = g_strnfill (RTC_MAX_META, 'x');
   g_autofree gchar *just = g_strdup_printf ("{\"a\":\"%s\"}", filling + 8);
   g_autofree gchar *more = g_strdup_printf ("{\"a\":\"%s\"}", filling + 7);
-  g_autofree gchar *a = rtc_json_normalize_meta (" { \"a\" : 0.1 , \"b\" : [ 1e30 ] } ", &error);
+  g_autofree gchar *a = rtc_json_normalize_meta (" { \"a\" : 0.1 , \"b\" : [ 1e30 , -0.0 , -0 ] } ", &error);
   g_autofree gchar *b = rtc_json_normalize_meta (just, &error);
   g_autofree gchar *c = NULL;
 
   g_assert_no_error (error);
-  g_assert_cmpstr (a, ==, "{\"a\":0.10000000000000001,\"b\":[1e+30]}");
+  g_assert_cmpstr (a, ==, "{\"a\":0.10000000000000001,\"b\":[1e+30,-0.0,0]}");
   g_assert_cmpstr (b, ==, just);
   c = rtc_json_normalize_meta (more, &error);
   g_assert_null (c);
