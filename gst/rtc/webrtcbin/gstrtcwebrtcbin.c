@@ -53,6 +53,7 @@ gst_rtc_webrtc_unref (gpointer data)
   g_free (t->feeds);
   gst_rtc_webrtc_reports_clear (&t->reports);
   g_clear_pointer (&t->data, gst_rtc_webrtc_data_free);
+  g_clear_pointer (&t->sctp, gst_rtc_webrtc_sctp_free);
   g_mutex_clear (&t->lock);
   g_cond_clear (&t->answered);
   g_free (t);
@@ -276,7 +277,7 @@ on_deep_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointe
   GstRtcWebrtc *t = user_data;
 
   gst_rtc_webrtc_tune_element (element, &t->activity, &t->reports, &t->gate);
-  gst_rtc_webrtc_data_tune_element (t, element);
+  gst_rtc_webrtc_sctp_tune_element (t->sctp, parent, element);
 }
 
 static void
@@ -364,6 +365,7 @@ transport_open (
   gst_bin_set_suppressed_flags (GST_BIN (t->base.bin), GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE);
   g_signal_connect (t->base.bin, "deep-element-added", G_CALLBACK (on_deep_element_added), t);
   t->webrtc = gst_element_factory_make ("webrtcbin", NULL);
+  t->sctp = gst_rtc_webrtc_sctp_new (t->webrtc);
   gst_rtc_webrtc_data_init (t, config->peer_id, config->with_data);
   gst_bin_add (GST_BIN (t->base.bin), t->webrtc);
   gst_rtc_webrtc_configure (t->webrtc, config);

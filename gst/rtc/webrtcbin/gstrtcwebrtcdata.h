@@ -15,9 +15,6 @@ G_BEGIN_DECLS
 void gst_rtc_webrtc_data_init (GstRtcWebrtc *t, const gchar *peer_id, gboolean with_data);
 void gst_rtc_webrtc_data_free (GstRtcWebrtcData *data);
 
-/* ELEMENT was added to webrtcbin: its sctpenc and sctpdec are mended. Any thread. */
-void gst_rtc_webrtc_data_tune_element (GstRtcWebrtc *t, GstElement *element);
-
 /* Before the offer is made: webrtcbin offers channels only when it has one. */
 void gst_rtc_webrtc_data_offer (GstRtcWebrtc *t);
 
@@ -29,9 +26,6 @@ void gst_rtc_webrtc_data_connected (GstRtcWebrtc *t);
 
 /* All channels are CLOSED. */
 void gst_rtc_webrtc_data_close (GstRtcWebrtc *t);
-
-/* After that, before webrtcbin goes to NULL: nothing waits for room in SCTP any more. Any thread. */
-void gst_rtc_webrtc_data_settle (GstRtcWebrtc *t);
 
 /* Function of the table. */
 GstRtcChannel *gst_rtc_webrtc_open_channel (GstRtcTransport *base, const GstRtcChannelInit *init, GError **error);

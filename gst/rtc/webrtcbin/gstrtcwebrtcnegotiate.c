@@ -124,7 +124,7 @@ gst_rtc_webrtc_settle (GstRtcTransport *base)
   while (t->open_questions > 0)
     g_cond_wait (&t->answered, &t->lock);
   g_mutex_unlock (&t->lock);
-  gst_rtc_webrtc_data_settle (t);
+  gst_rtc_webrtc_sctp_settle (t->sctp);
 }
 
 static void

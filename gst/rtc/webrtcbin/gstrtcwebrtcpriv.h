@@ -6,6 +6,7 @@
 
 #include "gstrtcwebrtcagent.h"
 #include "gstrtcwebrtcbin.h"
+#include "gstrtcwebrtcsctp.h"
 
 #include <gst/webrtc/webrtc.h>
 
@@ -25,6 +26,7 @@ typedef struct
   GstElement *webrtc; /* in base.bin */
   GstRtcWebrtcActivity activity;
   GstRtcWebrtcReports reports;
+  GstRtcWebrtcSctp *sctp; /* owned */
   GstRtcWebrtcData *data; /* owned */
 
   /* loop */

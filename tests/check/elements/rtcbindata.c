@@ -122,6 +122,33 @@ GST_START_TEST (a_peer_leaves)
 }
 GST_END_TEST;
 
+static gint is_slow; /* atomic */
+
+/* A busy machine; plugins get it in place of GLib's. */
+__attribute__ ((visibility ("default"))) void
+g_object_notify (GObject *object, const gchar *name)
+{
+  if (g_atomic_int_get (&is_slow) && strcmp (name, "buffered-amount") == 0)
+    g_usleep (100000);
+  fail_unless (G_IS_OBJECT (object), "it was freed");
+  g_object_notify_by_pspec (object, g_object_class_find_property (G_OBJECT_GET_CLASS (object), name));
+}
+
+/* In webrtcbin, a thread that sends uses its channel without a reference. */
+GST_START_TEST (a_peer_leaves_while_its_channel_sends)
+{
+  Fixture f;
+  App *a, *b;
+
+  g_atomic_int_set (&is_slow, TRUE);
+  setup (&f);
+  meet (&f, &a, NULL, &b, LISTENS);
+  test_room_leave (f.room, f.b);
+  app_expect (a, "lost");
+  part (&f, a, b);
+}
+GST_END_TEST;
+
 /* As long as a busy machine may take between two lines. */
 static void
 on_slow_pad (GstElement *element, GstPad *pad, gpointer is_adding)
@@ -334,6 +361,7 @@ rtcbindata_suite (void)
   tcase_add_loop_test (tcase, both_open, 0, n);
   tcase_add_loop_test (tcase, who_comes_later, 0, n);
   tcase_add_loop_test (tcase, a_peer_leaves, 0, n);
+  tcase_add_loop_test (tcase, a_peer_leaves_while_its_channel_sends, 0, n);
   tcase_add_loop_test (tcase, a_peer_leaves_while_its_channel_comes, 0, n);
   tcase_add_loop_test (tcase, a_rebuilt_connection, 0, n);
   tcase_add_loop_test (tcase, a_restart, 0, n);
