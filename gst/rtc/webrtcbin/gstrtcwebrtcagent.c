@@ -217,7 +217,7 @@ gst_rtc_webrtc_tune_element (
     watch (element, "rtp_sink", BUFFERS, drop_when_closed, gate);
     watch (element, "rtcp_sink", BUFFERS, drop_when_closed, gate);
   } else if (strcmp (name, "sctpdec") == 0) {
-    /* See gst_rtc_webrtc_data_settle(). */
+    /* See gst_rtc_webrtc_sctp_settle(). */
     watch (element, "sink", BUFFERS, drop_when_closed, gate);
   } else if (strcmp (name, "rtpsession") == 0) {
     GObject *session = NULL;

@@ -38,6 +38,7 @@ struct _GstRtcWebrtcSctp
   gboolean is_allowed;
   GPtrArray *held; /* of GstPad (owned), sctpenc's, which wait for that */
   gulong reset_watch; /* 0: none */
+  guint id; /* of the association; 0: webrtcbin's own */
   GObject *prepared; /* the newest channel, whose elements come next; not owned: it may be gone after that */
 };
 
@@ -155,6 +156,47 @@ on_decoder_pad (GstElement *sctpdec, GstPad *pad, gpointer user_data)
   g_signal_stop_emission_by_name (sctpdec, "pad-added");
 }
 
+/* Which association of the process it is. webrtcbin before 1.28 takes one of 65535 numbers at random: of 300
+ * connections two have the same every second time, and then one has no channels, or both hang (4e4f8b7a, "webrtc: fix
+ * hangup when duplicate sctp association IDs chosen"). */
+static GMutex ids_lock;
+static GHashTable *ids; /* under ids_lock: those in use */
+
+static guint
+take_id (void)
+{
+  static guint last; /* under ids_lock */
+  guint id;
+
+  g_mutex_lock (&ids_lock);
+  if (!ids)
+    ids = g_hash_table_new (NULL, NULL);
+  do
+    id = last = last % G_MAXUINT16 + 1;
+  while (!g_hash_table_add (ids, GUINT_TO_POINTER (id)) && g_hash_table_size (ids) < G_MAXUINT16);
+  g_mutex_unlock (&ids_lock);
+  return id;
+}
+
+static void
+give_id_back (guint id)
+{
+  g_mutex_lock (&ids_lock);
+  g_hash_table_remove (ids, GUINT_TO_POINTER (id));
+  g_mutex_unlock (&ids_lock);
+}
+
+/* Both are there, and not started. */
+static void
+set_id (GstRtcWebrtcSctp *self)
+{
+  if (g_object_class_find_property (G_OBJECT_GET_CLASS (self->sctpdec), "automatic-association-id"))
+    return;
+  self->id = take_id ();
+  g_object_set (self->sctpdec, "sctp-association-id", self->id, NULL);
+  g_object_set (self->sctpenc, "sctp-association-id", self->id, NULL);
+}
+
 /* Channels. */
 
 /* webrtcbin's thread, with its lock of the channels, which the elements of this one come under as well. */
@@ -202,6 +244,8 @@ gst_rtc_webrtc_sctp_free (GstRtcWebrtcSctp *self)
   gst_rtc_webrtc_reset_unwatch (self->reset_watch);
   gst_clear_object (&self->sctpenc);
   gst_clear_object (&self->sctpdec);
+  if (self->id)
+    give_id_back (self->id);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -211,6 +255,8 @@ keep (GstRtcWebrtcSctp *self, GstElement **where, GstElement *element)
 {
   g_mutex_lock (&self->lock);
   gst_object_replace ((GstObject **)where, GST_OBJECT (element));
+  if (self->sctpenc && self->sctpdec && !self->id)
+    set_id (self);
   g_mutex_unlock (&self->lock);
 }
 
