@@ -30,6 +30,7 @@ const MEDIA_POLL = 100;
 const MEDIA_WAIT = 5000; // for the first media of a new session, before the old one is given up anyway
 const MAX_SDP = 60000; // bytes, a limit of the protocol
 const MAX_HELD = 128; // candidates before the description, outgoing messages while there is no server
+const START_BITRATE = 1500; // kbit/s
 const SECTION_ID = 254; // of the channel that nobody uses, see Session
 const MAX_BUFFERED = 1 << 20; // bytes of messages that wait to be sent
 const CLOSE_WAIT = 500; // a channel that closes is the first to know that its connection is gone
@@ -124,6 +125,26 @@ function nameStreams(sdp, names) {
       if (!name) return section;
       return section.replace(/^a=msid:\S+/gm, `a=msid:${name}`).replace(/^(a=ssrc:\d+ msid:)\S+/gm, `$1${name}`);
     })
+    .join('');
+}
+
+/* Chromium believes at first that a path takes 300 kbit/s. A camera is 320x180 for six seconds then, and 1280x720 after
+ * more than twenty, on any path. It takes the other side's word for more, and notices within a second or two when that
+ * was too much; other browsers do not know the parameter. */
+function startFaster(sdp) {
+  const start = `x-google-start-bitrate=${START_BITRATE}`;
+  const raise = (section) => {
+    for (const [format, payload] of section.matchAll(/^a=rtpmap:(\d+) (?:VP8|VP9|H264|H265|AV1)\/.*$/gim)) {
+      const [known] = new RegExp(`^a=fmtp:${payload} .*$`, 'm').exec(section) ?? [];
+      section = known
+        ? section.replace(known, () => `${known};${start}`)
+        : section.replace(format, () => `${format}\r\na=fmtp:${payload} ${start}`);
+    }
+    return section;
+  };
+  return sdp
+    .split(/^(?=m=)/m)
+    .map((section) => (section.startsWith('m=video') ? raise(section) : section))
     .join('');
 }
 
@@ -707,7 +728,7 @@ class Session {
     this.#wait(SETUP_TIMEOUT, 'ice-failed');
     try {
       this.#open();
-      await this.pc.setRemoteDescription({ type: 'offer', sdp });
+      await this.pc.setRemoteDescription({ type: 'offer', sdp: startFaster(sdp) });
       if (this.over) return;
       this.#findData(sdp);
       const count = { video: 0, audio: 0 };
@@ -776,7 +797,7 @@ class Session {
     if (this.over || this.failed) return;
     this.offered = false;
     try {
-      await this.pc.setRemoteDescription({ type: 'offer', sdp });
+      await this.pc.setRemoteDescription({ type: 'offer', sdp: startFaster(sdp) });
       await this.pc.setLocalDescription();
     } catch (error) {
       this.#complain('offer', error);
@@ -789,7 +810,7 @@ class Session {
   async #restartAnswered(sdp) {
     this.#restarting = false;
     try {
-      await this.pc.setRemoteDescription({ type: 'answer', sdp });
+      await this.pc.setRemoteDescription({ type: 'answer', sdp: startFaster(sdp) });
     } catch (error) {
       this.#complain('answer', error);
       this.#fail(this.#refusal(error));
@@ -803,7 +824,7 @@ class Session {
     // Before the description is taken: on a busy machine there is a connection before the browser has said that it was.
     this.#wait(SETUP_TIMEOUT, 'ice-failed');
     try {
-      await this.pc.setRemoteDescription({ type: 'answer', sdp });
+      await this.pc.setRemoteDescription({ type: 'answer', sdp: startFaster(sdp) });
       if (this.over) return;
       this.#findData(sdp);
       await this.#addHeld();
