@@ -5,8 +5,9 @@
 
 /* datachannelsrc with directory: the test is the peer that sends. */
 
+#include "srcfixture.h"
+
 #include "core/rtcjsonfile.h"
-#include "lib/fakehub.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -14,60 +15,28 @@
 #define DEADLINE (10 * GST_SECOND)
 #define ID "0123456789abcdef0123456789abcdef"
 
-typedef struct
-{
-  gchar *directory;
-  GstElement *rtcbin, *src;
-  GstHarness *harness;
-  GstBus *bus;
-  FakeHub *hub;
-} Fixture;
+static gchar *directory;
 
-static Fixture *
-fixture_new (const gchar *first_property, ...)
+static void
+make_directory (void)
 {
-  Fixture *self = g_new0 (Fixture, 1);
-  va_list arguments;
-
-  self->directory = g_dir_make_tmp ("datachannelsrcfiles-XXXXXX", NULL);
-  self->rtcbin = gst_object_ref_sink (gst_element_factory_make ("rtcbin", NULL));
-  self->hub = fake_hub_of (self->rtcbin);
-  self->src = gst_element_factory_make ("datachannelsrc", NULL);
-  self->bus = gst_bus_new ();
-  gst_element_set_bus (self->src, self->bus);
-  g_object_set (self->src, "rtc-element", self->rtcbin, "label", "x", "directory", self->directory, NULL);
-  va_start (arguments, first_property);
-  if (first_property)
-    g_object_set_valist (G_OBJECT (self->src), first_property, arguments);
-  va_end (arguments);
-  self->harness = gst_harness_new_with_element (self->src, NULL, "src");
-  gst_harness_use_systemclock (self->harness);
-  gst_harness_play (self->harness);
-  return self;
+  directory = g_dir_make_tmp ("datachannelsrcfiles-XXXXXX", NULL);
 }
 
 static void
-fixture_free (Fixture *self)
+remove_directory (void)
 {
-  GDir *dir;
+  GDir *dir = g_dir_open (directory, 0, NULL);
   const gchar *name;
 
-  gst_harness_teardown (self->harness);
-  fail_unless_equals_int (fake_hub_count_users (self->hub), 0);
-  gst_element_set_bus (self->src, NULL);
-  gst_object_unref (self->src);
-  gst_object_unref (self->bus);
-  gst_object_unref (self->rtcbin);
-  dir = g_dir_open (self->directory, 0, NULL);
   while ((name = g_dir_read_name (dir))) {
-    g_autofree gchar *path = g_build_filename (self->directory, name, NULL);
+    g_autofree gchar *path = g_build_filename (directory, name, NULL);
 
     g_remove (path);
   }
   g_dir_close (dir);
-  g_rmdir (self->directory);
-  g_free (self->directory);
-  g_free (self);
+  g_rmdir (directory);
+  g_clear_pointer (&directory, g_free);
 }
 
 static void
@@ -148,9 +117,9 @@ expect_message (Fixture *f, const gchar *name, const gchar *field, const gchar *
 }
 
 static void
-assert_file (Fixture *f, const gchar *name, const gchar *wanted)
+assert_file (const gchar *name, const gchar *wanted)
 {
-  g_autofree gchar *path = g_build_filename (f->directory, name, NULL);
+  g_autofree gchar *path = g_build_filename (directory, name, NULL);
   g_autofree gchar *contents = NULL;
 
   if (!wanted) {
@@ -164,19 +133,18 @@ assert_file (Fixture *f, const gchar *name, const gchar *wanted)
 static void
 expect_path (Fixture *f, const gchar *name)
 {
-  g_autofree gchar *path = g_build_filename (f->directory, name, NULL);
-  GstBuffer *buffer = gst_harness_pull (f->harness);
+  g_autofree gchar *path = g_build_filename (directory, name, NULL);
+  GstBuffer *buffer = pull (f);
 
-  fail_unless (buffer, "no path came");
   fail_unless_equals_int (gst_buffer_get_size (buffer), strlen (path));
   fail_unless (gst_buffer_memcmp (buffer, 0, path, strlen (path)) == 0);
-  fail_unless (gst_buffer_get_custom_meta (buffer, "GstRtcPeerMeta"));
+  fail_unless_equals_string (gst_structure_get_string (meta_of (buffer), "peer-id"), "a");
   gst_buffer_unref (buffer);
 }
 
 GST_START_TEST (test_received)
 {
-  Fixture *f = fixture_new (NULL, NULL);
+  Fixture *f = fixture_new ("directory", directory, NULL);
   g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
 
   begin (channel, "../../dir/a:b.txt", 11);
@@ -185,7 +153,7 @@ GST_START_TEST (test_received)
   fake_channel_send_bytes (channel, "world", 5);
   end (channel, "hello world");
   expect_answer (channel, RTC_FILE_DONE, 0);
-  assert_file (f, "a_b.txt", "hello world");
+  assert_file ("a_b.txt", "hello world");
   expect_path (f, "a_b.txt");
   expect_message (f, "rtc-file-begin", "id", ID);
   expect_message (f, "rtc-file-done", "name", "a_b.txt");
@@ -202,7 +170,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_goes_on)
 {
-  Fixture *f = fixture_new (NULL, NULL);
+  Fixture *f = fixture_new ("directory", directory, NULL);
   g_autoptr (FakeChannel) first = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
   g_autoptr (FakeChannel) second = NULL;
   g_autoptr (FakeChannel) third = NULL;
@@ -213,7 +181,7 @@ GST_START_TEST (test_goes_on)
   expect_message (f, "rtc-file-begin", NULL, NULL);
   fake_channel_set_state (first, GST_RTC_CHANNEL_CLOSED, NULL);
   expect_message (f, "rtc-file-failed", "code", "cancelled");
-  assert_file (f, "a", NULL);
+  assert_file ("a", NULL);
   second = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
   begin (second, "a", 11);
   expect_ready (second, 6);
@@ -224,14 +192,14 @@ GST_START_TEST (test_goes_on)
   fake_channel_send_bytes (third, "world", 5);
   end (third, "hello world");
   expect_answer (third, RTC_FILE_DONE, 0);
-  assert_file (f, "a", "hello world");
+  assert_file ("a", "hello world");
   fixture_free (f);
 }
 GST_END_TEST;
 
 GST_START_TEST (test_cancelled_here)
 {
-  Fixture *f = fixture_new (NULL, NULL);
+  Fixture *f = fixture_new ("directory", directory, NULL);
   g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
   gboolean is_found;
 
@@ -244,7 +212,7 @@ GST_START_TEST (test_cancelled_here)
   fail_unless (is_found);
   expect_answer (channel, RTC_FILE_CANCEL, RTC_FILE_CANCELLED);
   expect_message (f, "rtc-file-failed", "code", "cancelled");
-  assert_file (f, "a." ID ".part", NULL);
+  assert_file ("a." ID ".part", NULL);
   fake_channel_send_bytes (channel, "late", 4);
   begin (channel, "a", 11);
   expect_ready (channel, 0);
@@ -254,7 +222,7 @@ GST_END_TEST;
 
 GST_START_TEST (test_cancelled_there)
 {
-  Fixture *f = fixture_new (NULL, NULL);
+  Fixture *f = fixture_new ("directory", directory, NULL);
   g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
 
   begin (channel, "a", 11);
@@ -262,16 +230,16 @@ GST_START_TEST (test_cancelled_there)
   expect_message (f, "rtc-file-begin", NULL, NULL);
   tell (channel, (RtcFileMessage){.type = RTC_FILE_CANCEL, .code = RTC_FILE_CHANGED, .reason = (gchar *)"it grew"}, ID);
   expect_message (f, "rtc-file-failed", "reason", "it grew");
-  assert_file (f, "a." ID ".part", NULL);
+  assert_file ("a." ID ".part", NULL);
   fixture_free (f);
 }
 GST_END_TEST;
 
 GST_START_TEST (test_refused)
 {
-  Fixture *f = fixture_new ("max-file-size", G_GUINT64_CONSTANT (1000), NULL);
+  Fixture *f = fixture_new ("directory", directory, "max-file-size", G_GUINT64_CONSTANT (1000), NULL);
   g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", RTC_FILE_PROTOCOL);
-  g_autofree gchar *path = g_build_filename (f->directory, "there", NULL);
+  g_autofree gchar *path = g_build_filename (directory, "there", NULL);
 
   begin (channel, "a", 1001);
   expect_answer (channel, RTC_FILE_CANCEL, RTC_FILE_TOO_LARGE);
@@ -286,16 +254,16 @@ GST_START_TEST (test_refused)
   fake_channel_send_bytes (channel, "hellO", 5);
   end (channel, "hello");
   expect_answer (channel, RTC_FILE_CANCEL, RTC_FILE_DIGEST);
-  assert_file (f, "a", NULL);
-  assert_file (f, "a." ID ".part", NULL);
-  assert_file (f, "there", "old");
+  assert_file ("a", NULL);
+  assert_file ("a." ID ".part", NULL);
+  assert_file ("there", "old");
   fixture_free (f);
 }
 GST_END_TEST;
 
 GST_START_TEST (test_too_many)
 {
-  Fixture *f = fixture_new (NULL, NULL);
+  Fixture *f = fixture_new ("directory", directory, NULL);
   FakeChannel *channels[9];
 
   for (guint i = 0; i < 9; i++) {
@@ -317,7 +285,7 @@ GST_END_TEST;
 /* What is no channel of files is said, and not taken for one. */
 GST_START_TEST (test_messages)
 {
-  Fixture *f = fixture_new (NULL, NULL);
+  Fixture *f = fixture_new ("directory", directory, NULL);
   g_autoptr (FakeChannel) channel = fake_hub_open (f->hub, "a", "x", "");
   g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (f->bus, DEADLINE, GST_MESSAGE_WARNING);
 
@@ -366,6 +334,7 @@ datachannelsrcfiles_suite (void)
 
   fake_rtcbin_register ();
   suite_add_tcase (suite, tests);
+  tcase_add_checked_fixture (tests, make_directory, remove_directory);
   tcase_add_test (tests, test_received);
   tcase_add_test (tests, test_goes_on);
   tcase_add_test (tests, test_cancelled_here);
