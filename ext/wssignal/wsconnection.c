@@ -251,7 +251,11 @@ ws_connection_close (WsConnection *self, guint code, const gchar *reason)
 gboolean
 ws_connection_is_sane (WsConnection *self)
 {
+  guint64 received;
+
   if (self->closing)
     return g_get_monotonic_time () - self->closing_since < MAX_CLOSING_US;
-  return bytes_received (self) - self->seen <= MAX_UNSEEN;
+  /* A socket that has just been closed tells of none; `closed` is on its way. */
+  received = bytes_received (self);
+  return received < self->seen || received - self->seen <= MAX_UNSEEN;
 }

@@ -263,7 +263,7 @@ on_sweep (gpointer data)
   g_hash_table_iter_init (&iter, self->connections);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&client)) {
     if (!ws_connection_is_sane (client->connection)) {
-      GST_WARNING ("connection %u sends without end and is cut off", client->id);
+      GST_WARNING ("connection %u sends without end, or does not answer our close, and is cut off", client->id);
       rtc_rooms_disconnect (self->rooms, client->id, 0, now_ms ());
       g_hash_table_iter_remove (&iter);
     }
