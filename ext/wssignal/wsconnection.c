@@ -50,6 +50,8 @@ struct _WsConnection
   guint64 seen; /* bytes that had arrived at the last message */
 };
 
+/* No more than were seen, when the socket does not tell: one that has just been closed, whose `closed` is on its way.
+ */
 static guint64
 bytes_received (WsConnection *self)
 {
@@ -62,7 +64,7 @@ bytes_received (WsConnection *self)
       && size >= G_STRUCT_OFFSET (struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
     return info.tcpi_bytes_received;
 #endif
-  return 0;
+  return self->seen;
 }
 
 void
@@ -251,11 +253,7 @@ ws_connection_close (WsConnection *self, guint code, const gchar *reason)
 gboolean
 ws_connection_is_sane (WsConnection *self)
 {
-  guint64 received;
-
   if (self->closing)
     return g_get_monotonic_time () - self->closing_since < MAX_CLOSING_US;
-  /* A socket that has just been closed tells of none; `closed` is on its way. */
-  received = bytes_received (self);
-  return received < self->seen || received - self->seen <= MAX_UNSEEN;
+  return bytes_received (self) - self->seen <= MAX_UNSEEN;
 }

@@ -728,7 +728,7 @@ class Session {
     this.#wait(SETUP_TIMEOUT, 'ice-failed');
     try {
       this.#open();
-      await this.pc.setRemoteDescription({ type: 'offer', sdp: startFaster(sdp) });
+      await this.#describe('offer', sdp);
       if (this.over) return;
       this.#findData(sdp);
       const count = { video: 0, audio: 0 };
@@ -792,12 +792,17 @@ class Session {
     if (!this.over) this.#sendDescription('offer');
   }
 
+  /* What the other side says of itself. */
+  #describe(type, sdp) {
+    return this.pc.setRemoteDescription({ type, sdp: startFaster(sdp) });
+  }
+
   /** From the other side: an offer to restart ICE. */
   async restartedBy(sdp) {
     if (this.over || this.failed) return;
     this.offered = false;
     try {
-      await this.pc.setRemoteDescription({ type: 'offer', sdp: startFaster(sdp) });
+      await this.#describe('offer', sdp);
       await this.pc.setLocalDescription();
     } catch (error) {
       this.#complain('offer', error);
@@ -810,7 +815,7 @@ class Session {
   async #restartAnswered(sdp) {
     this.#restarting = false;
     try {
-      await this.pc.setRemoteDescription({ type: 'answer', sdp: startFaster(sdp) });
+      await this.#describe('answer', sdp);
     } catch (error) {
       this.#complain('answer', error);
       this.#fail(this.#refusal(error));
@@ -824,7 +829,7 @@ class Session {
     // Before the description is taken: on a busy machine there is a connection before the browser has said that it was.
     this.#wait(SETUP_TIMEOUT, 'ice-failed');
     try {
-      await this.pc.setRemoteDescription({ type: 'answer', sdp: startFaster(sdp) });
+      await this.#describe('answer', sdp);
       if (this.over) return;
       this.#findData(sdp);
       await this.#addHeld();
